@@ -1,0 +1,285 @@
+"""Every setting, read from the environment; safe when nothing is set.
+
+With nothing set this is the embedded house of `make run`: loopback only, its own PostgreSQL, its own
+secrets under `var/`. With `DATABASE_URL` it is production, and whatever is missing stops the start by
+name. docs/operating.md explains each variable; .env.example lists them.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from csp.constants import NONCE, NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from config import env
+from config.embedded.home import Home
+from config.logs import logging_settings
+from config.origin import Origin
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DEBUG = False
+
+# Where run-time data lives, and what this installation is called from outside.
+
+JAWORT_VAR = env.path("JAWORT_VAR", BASE_DIR / "var")
+JAWORT_EXPORT_DIR = env.path("JAWORT_EXPORT_DIR", JAWORT_VAR / "exports")
+JAWORT_MEDIA_DIR = env.path("JAWORT_MEDIA_DIR", JAWORT_VAR / "media")
+EMBEDDED = not env.text("DATABASE_URL", "")
+
+_origin = Origin.read("JAWORT_ORIGIN", default="http://127.0.0.1:8000" if EMBEDDED else None)
+JAWORT_ORIGIN = str(_origin)
+# The demo newsroom shows its post and does without the second factor, so it never listens to others.
+JAWORT_DEMO = EMBEDDED and _origin.is_loopback and env.flag("JAWORT_DEMO", default=True)
+JAWORT_PROXIES = env.number("JAWORT_PROXIES", 0)
+
+# Secrets
+
+SECRET_KEY = env.secret("SECRET_KEY", JAWORT_VAR / "secrets" / "secret.key")
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+JAWORT_KEY = env.root_key("JAWORT_KEY", JAWORT_VAR / "secrets" / "root.key")
+JAWORT_KEY_FILE = env.path("JAWORT_KEY_FILE", JAWORT_VAR / "secrets" / "root.key")
+# Memory in KiB and iterations of the slow hash of a suppressed address (Argon2id).
+SUPPRESSION_ARGON2 = (8 * 1024, 1)
+
+# Databases: the data, and apart from them the keys, so that their backups can be apart too.
+
+_home = Home.of(JAWORT_VAR)
+DATABASES = {
+    "default": env.database("DATABASE_URL", _home.url("data") if EMBEDDED else None),
+    "keystore": env.database("KEYSTORE_URL", _home.url("keystore") if EMBEDDED else None),
+}
+# The owner makes and changes tables; it is used by `manage.py setup_databases` alone.
+OWNER_DATABASES = {
+    "default": env.database(
+        "DATABASE_OWNER_URL",
+        _home.url("data", owner=True) if EMBEDDED else env.text("DATABASE_URL"),
+    ),
+    "keystore": env.database(
+        "KEYSTORE_OWNER_URL",
+        _home.url("keystore", owner=True) if EMBEDDED else env.text("KEYSTORE_URL"),
+    ),
+}
+for _database in (*DATABASES.values(), *OWNER_DATABASES.values()):
+    # Values travel apart from the statement, so that they never stand in the server's log.
+    _database["OPTIONS"]["server_side_binding"] = True
+    _database["CONN_MAX_AGE"] = env.number("JAWORT_CONNECTION_SECONDS", 600)
+    _database["CONN_HEALTH_CHECKS"] = True
+DATABASE_ROUTERS = ["privacy.vault.router.KeystoreRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "KEY_FUNCTION": "config.cache.hashed_key",
+    }
+}
+
+# Apps, from the roof down to the ground floor
+
+LOCAL_APPS = ["config", "broadcasts", "subscriptions", "messengers", "privacy", "privacy.vault"]
+INSTALLED_APPS = [
+    *[name for name in LOCAL_APPS if find_spec(name)],
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.admin",
+    "django.contrib.humanize",
+    "rest_framework",
+    "drf_spectacular",
+    "django_celery_beat",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "django_htmx",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+            ]
+        },
+    }
+]
+
+# Who signs in, and how
+
+AUTH_USER_MODEL = "privacy.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "config.sign_in.StaffAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_PREVENT_ENUMERATION = "strict"
+ACCOUNT_LOGIN_BY_CODE_ENABLED = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ALLAUTH_TRUSTED_PROXY_COUNT = JAWORT_PROXIES
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Jawort"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TRUST_ENABLED = False
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _origin.is_https
+
+# The edge: everything follows the origin. Plain HTTP is for the loopback alone.
+
+ALLOWED_HOSTS = [*_origin.hosts, *env.words("JAWORT_HOSTS")]
+CSRF_TRUSTED_ORIGINS = [JAWORT_ORIGIN]
+SECURE_SSL_REDIRECT = _origin.is_https
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _origin.is_https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _origin.is_https
+SECURE_HSTS_PRELOAD = _origin.is_https
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if JAWORT_PROXIES else None
+SECURE_REFERRER_POLICY = "no-referrer"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_NAME = _origin.cookie_name("session")
+SESSION_COOKIE_SECURE = _origin.is_https
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+CSRF_COOKIE_NAME = _origin.cookie_name("csrf")
+CSRF_COOKIE_SECURE = _origin.is_https
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_NAME = _origin.cookie_name("language")
+LANGUAGE_COOKIE_SECURE = _origin.is_https
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "frame-src": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+    }
+}
+# A webhook may bring this much (section "webhook body" of the design).
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+
+# Words and times
+
+LANGUAGE_CODE = "de"
+LANGUAGES = [("de", _("German")), ("en", _("English"))]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+DISPLAY_TIME_ZONE = env.text("JAWORT_TIME_ZONE", "Europe/Berlin")
+
+# Files
+
+STATIC_URL = "static/"
+# Served from the packages themselves: there is nothing to collect, and nothing to forget.
+WHITENOISE_USE_FINDERS = True
+
+# Messages in and out
+
+INBOUND = "config.inbound"
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+_smtp = env.smtp("JAWORT_SMTP_URL", "smtp://127.0.0.1:1025" if EMBEDDED else None)
+EMAIL_HOST = _smtp.host
+EMAIL_PORT = _smtp.port
+EMAIL_HOST_USER = _smtp.user
+EMAIL_HOST_PASSWORD = _smtp.password
+EMAIL_USE_TLS = _smtp.starttls
+EMAIL_USE_SSL = _smtp.tls
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.text("JAWORT_MAIL_FROM", f"jawort@{_origin.host}")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# Celery carries ids and nothing else; PostgreSQL is the truth, the broker rings the bell.
+
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "jawort-files://" if EMBEDDED else None)
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"folder": str(JAWORT_VAR / "broker"), "polling_interval": 0.1}
+    if CELERY_BROKER_URL.startswith("jawort-files:")
+    else {}
+)
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 120
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+
+# API
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.CursorPagination",
+    "PAGE_SIZE": 50,
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Jawort",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+}
+
+LOGGING_CONFIG = "logging.config.dictConfig"
+LOGGING = logging_settings(env.text("JAWORT_LOG_LEVEL", "INFO").upper())

@@ -1,0 +1,19 @@
+"""The settings of the tests: the same house, with secrets known to all and cheaper hashes.
+
+Nothing here may turn off what a test wants to see: it only makes tests fast.
+"""
+
+import base64
+import os
+import tempfile
+
+os.environ.setdefault("JAWORT_KEY", base64.b64encode(b"jawort test key, known to all...").decode())
+os.environ.setdefault("SECRET_KEY", "known to all, for tests only, fifty characters long or more")
+os.environ.setdefault("JAWORT_VAR", tempfile.mkdtemp(prefix="jawort-test-var-"))
+
+from config.settings import *  # noqa: F403
+from config.settings import CELERY_BROKER_TRANSPORT_OPTIONS  # noqa: F401
+
+SUPPRESSION_ARGON2 = (8, 1)
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+JAWORT_DEMO = False

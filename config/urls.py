@@ -1,0 +1,21 @@
+"""Which address leads where. Each app names its own pages; here they only get their place."""
+
+from importlib.util import find_spec
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+from config import health
+
+APP_URLS = ("broadcasts.urls", "subscriptions.urls", "messengers.urls", "privacy.urls")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    *(path("", include(name)) for name in APP_URLS if find_spec(name)),
+]
+if find_spec("config.api.urls"):
+    urlpatterns.append(path("api/v1/", include("config.api.urls")))
