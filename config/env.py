@@ -23,9 +23,7 @@ def text(name: str, default: str | None = None) -> str:
     if value:
         return value
     if default is None:
-        raise ImproperlyConfigured(
-            f"{name} is not set: set it in the environment (see .env.example)."
-        )
+        raise ImproperlyConfigured(f"{name} is not set: see .env.example for what it holds.")
     return default
 
 

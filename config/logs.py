@@ -8,6 +8,7 @@ from, never its text: a database error quotes values.
 import logging
 import traceback
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
@@ -46,9 +47,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = _ours(record) if isinstance(record.msg, dict) else _foreign(record)
-        line["at"] = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "", {})[
-            "timestamp"
-        ]
+        line["at"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line["level"] = record.levelname.lower()
         line["logger"] = record.name
         if record.exc_info and record.exc_info[0]:

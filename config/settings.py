@@ -1,8 +1,8 @@
 """Every setting, read from the environment; safe when nothing is set.
 
-With nothing set this is the embedded house of `make run`: loopback only, its own PostgreSQL, its own
-secrets under `var/`. With `DATABASE_URL` it is production, and whatever is missing stops the start by
-name. docs/operating.md explains each variable; .env.example lists them.
+With nothing set this is the embedded house of `make run`: loopback only, its own PostgreSQL, its
+own secrets under `var/`. With `DATABASE_URL` it is production, and whatever is missing stops the
+start by name. docs/operating.md explains each variable; .env.example lists them.
 """
 
 from importlib.util import find_spec
@@ -28,7 +28,7 @@ EMBEDDED = not env.text("DATABASE_URL", "")
 
 _origin = Origin.read("JAWORT_ORIGIN", default="http://127.0.0.1:8000" if EMBEDDED else None)
 JAWORT_ORIGIN = str(_origin)
-# The demo newsroom shows its post and does without the second factor, so it never listens to others.
+# The demo newsroom shows its post and asks for no second factor, so it never listens to others.
 JAWORT_DEMO = EMBEDDED and _origin.is_loopback and env.flag("JAWORT_DEMO", default=True)
 JAWORT_PROXIES = env.number("JAWORT_PROXIES", 0)
 
@@ -50,14 +50,14 @@ DATABASES = {
 }
 # The owner makes and changes tables; it is used by `manage.py setup_databases` alone.
 OWNER_DATABASES = {
-    "default": env.database(
-        "DATABASE_OWNER_URL",
-        _home.url("data", owner=True) if EMBEDDED else env.text("DATABASE_URL"),
-    ),
-    "keystore": env.database(
-        "KEYSTORE_OWNER_URL",
-        _home.url("keystore", owner=True) if EMBEDDED else env.text("KEYSTORE_URL"),
-    ),
+    alias: env.database(
+        f"{prefix}_OWNER_URL",
+        _home.url(cluster, owner=True) if EMBEDDED else env.text(f"{prefix}_URL"),
+    )
+    for alias, prefix, cluster in (
+        ("default", "DATABASE", "data"),
+        ("keystore", "KEYSTORE", "keystore"),
+    )
 }
 for _database in (*DATABASES.values(), *OWNER_DATABASES.values()):
     # Values travel apart from the statement, so that they never stand in the server's log.
@@ -226,6 +226,7 @@ WHITENOISE_USE_FINDERS = True
 # Messages in and out
 
 INBOUND = "config.inbound"
+ANSWER_SUBJECT = "config.inbound.answer_subject"
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 _smtp = env.smtp("JAWORT_SMTP_URL", "smtp://127.0.0.1:1025" if EMBEDDED else None)
 EMAIL_HOST = _smtp.host

@@ -9,7 +9,7 @@ import tempfile
 
 os.environ.setdefault("JAWORT_KEY", base64.b64encode(b"jawort test key, known to all...").decode())
 os.environ.setdefault("SECRET_KEY", "known to all, for tests only, fifty characters long or more")
-os.environ.setdefault("JAWORT_VAR", tempfile.mkdtemp(prefix="jawort-test-var-"))
+os.environ.setdefault("JAWORT_VAR", f"{tempfile.gettempdir()}/jawort-test-var-{os.getpid()}")
 
 from config.settings import *  # noqa: F403
 from config.settings import CELERY_BROKER_TRANSPORT_OPTIONS  # noqa: F401
