@@ -6,8 +6,8 @@ engine asks it for a request, a transport carries the request out, and the adapt
 Conventions that hold for every adapter:
 
 - Header names of requests, responses and webhooks are lower-case.
-- An *attempt* is the opaque id that the engine gives to one call: lower-case ASCII letters and digits,
-  1 to `ATTEMPT_MAX` characters, so that it survives in the local part of an e-mail address.
+- An *attempt* is the opaque id that the engine gives to one call: lower-case ASCII letters and
+  digits, 1 to `ATTEMPT_MAX` characters, so that it survives as local part of an e-mail address.
 - An *address* is in the adapter's canonical form; `canonical` makes it, nothing else does.
 - Nothing here shows an address, a text or a secret in its `repr`.
 """
@@ -48,11 +48,11 @@ class Reason(StrEnum):
 
 
 class BadAddress(ValueError):
-    """The identifier cannot be an address of this messenger. Its text never repeats the identifier."""
+    """The identifier cannot be an address of this messenger. The text never repeats it."""
 
 
 class RenderError(ValueError):
-    """This content cannot be filled for this person; the others are fine. `code` is a short token."""
+    """This content cannot be filled for this person; others are fine. `code` is a short token."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -119,7 +119,7 @@ class Content:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Content:
-        """Read what `to_json` wrote. Raises `KeyError`, `TypeError` or `ValueError` on anything else."""
+        """Read what `to_json` wrote. Raises `KeyError`, `TypeError` or `ValueError` otherwise."""
         image = data.get("image")
         return cls(
             markdown=data["markdown"],
@@ -170,7 +170,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a messenger can carry. `text_max` counts in `unit` after rendering; 0 means no such limit."""
+    """What a messenger can carry. `text_max` counts in `unit` after rendering; 0 is no limit."""
 
     text_max: int
     caption_max: int
@@ -215,7 +215,7 @@ class SettingField:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP call. URL, headers and body may hold secrets and addresses, so none of them is shown."""
+    """One HTTP call. URL, headers and body may hold secrets and addresses: none is shown."""
 
     method: str
     url: str = field(repr=False)
@@ -234,7 +234,7 @@ class SmtpRequest:
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """Where a mail account submits its mail. `security`: "tls" (implicit), "starttls" or "plain"."""
+    """Where a mail account submits its mail; "tls" is implicit TLS."""
 
     host: str
     port: int
@@ -364,8 +364,8 @@ class ReceiptEvent:
 class OptOutEvent:
     """The platform says that this person wants nothing more from us.
 
-    `sender` may be empty when the platform hides it (complaint reports do); then `attempt` names the
-    delivery that was complained about or answered.
+    `sender` may be empty when the platform hides it (complaint reports do); then `attempt` names
+    the delivery that was complained about or answered.
     """
 
     ref: str
@@ -419,14 +419,14 @@ class Adapter(ABC):
 
     @abstractmethod
     def render(self, content: Content) -> Rendered:
-        """Make the content ready, once per dispatch. Raises `RenderError` if `check` has problems."""
+        """Make the content ready, once per dispatch. `RenderError` if `check` has problems."""
 
     def prepare(self, image: Image, data: bytes) -> Request | None:
         """The upload that has to come first, once per dispatch; None where none is needed."""
         return None
 
     def prepared(self, response: Response) -> dict[str, Any]:
-        """What `request` needs to know from the upload's answer. Raises `RenderError` if refused."""
+        """What `request` needs to know from the upload's answer. `RenderError` if refused."""
         return {}
 
     @abstractmethod
@@ -452,7 +452,7 @@ class Adapter(ABC):
         raise NotImplementedError(f"{self.kind} does not send by SMTP.")
 
     def handshake(self, method: str, query: Mapping[str, str]) -> HookReply | None:
-        """The answer to a provider's question whether the hook is ours; None if this is no such one."""
+        """The answer when a provider asks whether the hook is ours; None if it did not."""
         return None
 
     @abstractmethod
@@ -464,5 +464,5 @@ class Adapter(ABC):
         """The events in a verified body; unknown ones are left out. Raises `BadPayload`."""
 
     def deep_link(self, text: str) -> str | None:
-        """A link that opens the messenger with `text` ready to be sent; None where there is none."""
+        """A link that opens the messenger with `text` ready to send; None where there is none."""
         return None
