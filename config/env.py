@@ -143,3 +143,18 @@ def smtp(name: str, default: str | None = None) -> Smtp:
         starttls=dict(parse_qsl(parts.query)).get("starttls", "no") in TRUE_WORDS,
         tls=tls,
     )
+
+
+def load_file(project: Path) -> None:
+    """Read NAME=value lines of JAWORT_ENV_FILE, `project`/.env by default; the environment wins."""
+    file = path("JAWORT_ENV_FILE", project / ".env")
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return
+    except OSError:
+        raise ImproperlyConfigured(f"{file} cannot be read: make it readable.") from None
+    for line in lines:
+        name, equals, value = line.partition("=")
+        if equals and not name.lstrip().startswith("#"):
+            os.environ.setdefault(name.strip(), value.strip().strip("\"'"))

@@ -35,7 +35,11 @@ class Origin:
         return origin
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.host}" + (f":{self.port}" if self.port else "")
+        return f"{self.scheme}://{self.netloc}"
+
+    @property
+    def netloc(self) -> str:
+        return self.host + (f":{self.port}" if self.port else "")
 
     @property
     def is_https(self) -> bool:

@@ -10,13 +10,16 @@ from pathlib import Path
 
 from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
+from kombu import Queue
 
 from config import env
 from config.embedded.home import Home
 from config.logs import logging_settings
 from config.origin import Origin
+from config.schedule import beat_schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+env.load_file(BASE_DIR)
 DEBUG = False
 
 # Where run-time data lives, and what this installation is called from outside.
@@ -168,6 +171,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _origin.is_https
 ALLOWED_HOSTS = [*_origin.hosts, *env.words("JAWORT_HOSTS")]
 CSRF_TRUSTED_ORIGINS = [JAWORT_ORIGIN]
 SECURE_SSL_REDIRECT = _origin.is_https
+SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _origin.is_https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _origin.is_https
 SECURE_HSTS_PRELOAD = _origin.is_https
@@ -228,7 +232,8 @@ WHITENOISE_USE_FINDERS = True
 INBOUND = "config.inbound"
 ANSWER_SUBJECT = "config.inbound.answer_subject"
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-_smtp = env.smtp("JAWORT_SMTP_URL", "smtp://127.0.0.1:1025" if EMBEDDED else None)
+JAWORT_MAILBOX_PORT = env.number("JAWORT_MAILBOX_PORT", 8025)
+_smtp = env.smtp("JAWORT_SMTP_URL", f"smtp://127.0.0.1:{JAWORT_MAILBOX_PORT}" if EMBEDDED else None)
 EMAIL_HOST = _smtp.host
 EMAIL_PORT = _smtp.port
 EMAIL_HOST_USER = _smtp.user
@@ -261,6 +266,10 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
+# Sending has its own queue, so that a long broadcast never delays ticks and answers.
+CELERY_TASK_QUEUES = [Queue("celery"), Queue("send")]
+CELERY_TASK_ROUTES = {"messengers.tasks.work": {"queue": "send"}}
+CELERY_BEAT_SCHEDULE = beat_schedule()
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
 # API

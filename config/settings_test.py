@@ -9,6 +9,7 @@ import tempfile
 
 os.environ.setdefault("JAWORT_KEY", base64.b64encode(b"jawort test key, known to all...").decode())
 os.environ.setdefault("SECRET_KEY", "known to all, for tests only, fifty characters long or more")
+os.environ.setdefault("JAWORT_ENV_FILE", os.devnull)
 os.environ.setdefault("JAWORT_VAR", f"{tempfile.gettempdir()}/jawort-test-var-{os.getpid()}")
 
 from config.settings import *  # noqa: F403

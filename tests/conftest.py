@@ -81,7 +81,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def clusters() -> Path:
-    """The folder of this run's clusters: `<name>.log` is a server's log, the rest is in Home.of()."""
+    """The folder of this run's clusters: `<name>.log` is a server's log; Home.of() knows more."""
     if GIVEN:
         pytest.skip("The clusters are not ours: DATABASE_URL is set.")
     return Path(_clusters_folder())

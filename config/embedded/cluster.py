@@ -149,14 +149,22 @@ class Cluster:
         PostgreSQL believes a lock file as long as any process of its user has that id, and in a
         container ids repeat. Its processes all stand in the data folder, so that is what we ask.
         """
-        for pid in list(self.processes()):
-            _end(pid, signal.SIGINT)
+        running = list(self.processes())
+        chief = self._postmaster()
+        for pid in [chief] if chief in running else running:
+            _end(pid, signal.SIGINT if pid == chief else signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         while any(self.processes()):
             if time.monotonic() > deadline:
                 raise HouseError(f"A PostgreSQL server still uses {self.data}: stop it first.")
             time.sleep(STEP_SECONDS)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _postmaster(self) -> int:
+        try:
+            return int((self.data / "postmaster.pid").read_text().splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            return 0
 
     def processes(self) -> Iterator[int]:
         """The ids of the processes that stand in the data folder."""
