@@ -1,0 +1,72 @@
+# Python 3.11 or newer and make are all that must be there. `make help` lists what can be done.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes
+# Tests, lint and maintenance read the known secrets of config/settings_test.py.
+WITH_TEST_SETTINGS := DJANGO_SETTINGS_MODULE=config.settings_test
+# What a production has set, with secrets that protect nothing: `check --deploy` reads it.
+LIKE_PRODUCTION := JAWORT_ENV_FILE=/dev/null JAWORT_ORIGIN=https://news.example.org JAWORT_PROXIES=1 \
+	DATABASE_URL=postgresql://app:x@db.example.org/jawort KEYSTORE_URL=postgresql://app:x@keys.example.org/keystore \
+	CELERY_BROKER_URL=redis://broker.example.org/0 JAWORT_SMTP_URL=smtps://mail.example.org \
+	JAWORT_KEY=bm90IGEgc2VjcmV0OiBmb3IgbWFrZSBsaW50IG9ubHk= \
+	SECRET_KEY=not-a-secret-but-long-enough-for-the-check-of-make-lint-0123456789
+JOBS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint story install install-dev lock clean translations
+
+help: ## Say what can be done
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: install ## Start Jawort: its databases, pages and workers (Ctrl-C stops it)
+	@exec $(BIN)/python manage.py run
+
+test: install-dev ## Run all tests on databases of their own
+	@$(BIN)/python -m pytest -n $(JOBS)
+
+lint: install-dev ## Check style, types, imports, migrations, safety of settings, translations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/python -m pytest -q -n 0 tests/test_floor.py
+	$(WITH_TEST_SETTINGS) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(LIKE_PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(WITH_TEST_SETTINGS) $(BIN)/python manage.py translations --check
+
+story: install ## Play the whole story over real HTTP and SMTP, and say what was seen
+	@exec $(BIN)/python manage.py story
+
+translations: install-dev ## Gather new texts into the German catalogues, and compile them
+	@$(WITH_TEST_SETTINGS) $(BIN)/python manage.py translations
+
+lock: install-dev ## Choose versions anew and write requirements*.txt with hashes
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header \
+		--no-emit-index-url --python-version 3.11 requirements.in --output-file requirements.txt
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header \
+		--no-emit-index-url --python-version 3.11 --constraints requirements.txt \
+		requirements-dev.in --output-file requirements-dev.txt
+
+clean: ## Remove what can be made again; data under var/ stay
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +
+	@find . -name '*.mo' -not -path './var/*' -delete
+
+install: $(VENV)/requirements.txt
+install-dev: $(VENV)/requirements.txt $(VENV)/requirements-dev.txt
+
+# A copy of what was installed last: nothing is done until the file changes.
+$(VENV)/%.txt: %.txt | $(VENV)/ready
+	@echo "Installing $< …"
+	@$(PIP) -r $<
+	@cp $< $@
+
+$(VENV)/ready:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Jawort needs Python 3.11 or newer: install it, or name it with make PYTHON=/path/to/python3." >&2; \
+		exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+		echo "Python cannot make a virtual environment: install the package python3-venv." >&2; \
+		exit 1; }
+	@touch $@
