@@ -1,0 +1,61 @@
+"""Bodies of incoming messages, sealed under the key of their day, which is destroyed with its term.
+
+An incoming message has no person yet: who wrote it is known only after it was read. The day stands
+in the sealed value's header, so a body opens without being told its day.
+"""
+
+from datetime import date, timedelta
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from privacy.vault import store
+from privacy.vault.envelope import Kind, Where, key_version_of, open_with, seal_with
+from privacy.vault.errors import KeyDestroyed
+from privacy.vault.keyring import unwrap_key, wrap_new_key
+from privacy.vault.keys import KEK_EPOCH
+
+FIRST_DAY = date(2020, 1, 1)  # day 0 of the two header bytes, which last until 2199
+FIND = "SELECT wrapped FROM keystore_inboxkey WHERE day = %s"
+ADD = """INSERT INTO keystore_inboxkey (day, epoch, wrapped) VALUES (%s, %s, %s)
+    ON CONFLICT DO NOTHING"""
+
+
+def seal_inbox(where: Where, plaintext: bytes, day: date) -> bytes:
+    """Seal under the key of `day`, made when the day's first message comes."""
+    key = _find(day) or _made(day)
+    return seal_with(key, Kind.INBOX, (day - FIRST_DAY).days, where, _owner(day), plaintext)
+
+
+def open_inbox(where: Where, sealed: bytes) -> bytes:
+    """The body; `KeyDestroyed` when its term is over."""
+    day = FIRST_DAY + timedelta(days=key_version_of(sealed))
+    key = _find(day)
+    if key is None:
+        raise KeyDestroyed(f"the inbox key of {day} is destroyed: its term is over.")
+    return open_with(key, Kind.INBOX, where, _owner(day), sealed)
+
+
+def destroy_inbox_keys(before: date) -> int:
+    """Destroy the keys of all days before `before`; how many there were. May run twice."""
+    return store.write("DELETE FROM keystore_inboxkey WHERE day < %s", [before])
+
+
+def _find(day: date) -> AESGCM | None:
+    rows = store.read(FIND, [day])
+    return unwrap_key(_owner(day), _place(day), bytes(rows[0][0])) if rows else None
+
+
+def _made(day: date) -> AESGCM:
+    """The day's key, whoever made it first: two messages may come at once."""
+    store.write(ADD, [day, KEK_EPOCH, wrap_new_key(_owner(day), _place(day))])
+    key = _find(day)
+    assert key is not None
+    return key
+
+
+def _owner(day: date) -> bytes:
+    return day.isoformat().encode()
+
+
+def _place(day: date) -> Where:
+    return Where("keystore_inboxkey", "wrapped", day.isoformat())

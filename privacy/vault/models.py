@@ -1,0 +1,47 @@
+"""Tables of the database `keystore`: wrapped keys and nothing else.
+
+They live in a database of their own, with its own WAL and its own short backup cycle, so that a
+destroyed key is soon gone from every copy (DESIGN.md section 12, "two databases").
+"""
+
+from django.db import models
+
+
+class KeyEpoch(models.Model):
+    """One generation of the key that wraps the others. The key itself is never in a database."""
+
+    number = models.PositiveSmallIntegerField(primary_key=True)
+    created_at = models.DateTimeField()
+    retired_at = models.DateTimeField(null=True)
+    # A keyed hash that only the right root key yields: a swapped key file is noticed at once.
+    proof = models.BinaryField(max_length=16)
+
+
+class SubjectKey(models.Model):
+    """A data key of one person and class, wrapped under the key of its epoch."""
+
+    class Klass(models.TextChoices):
+        OPS = "ops"
+        EVIDENCE = "evidence"
+
+    id = models.BigAutoField(primary_key=True)
+    subject = models.UUIDField()
+    klass = models.CharField(max_length=8, choices=Klass.choices)
+    epoch = models.PositiveSmallIntegerField()
+    wrapped = models.BinaryField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject", "klass"], name="one_key_per_subject_and_class"
+            )
+        ]
+
+
+class InboxKey(models.Model):
+    """The key of one day's incoming bodies; destroyed with its term, and the bodies with it."""
+
+    day = models.DateField(primary_key=True)
+    epoch = models.PositiveSmallIntegerField()
+    wrapped = models.BinaryField()
