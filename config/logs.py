@@ -19,6 +19,7 @@ ALLOWED_KEYS = frozenset(
         "at", "level", "logger", "event", "error", "where", "status_code", "route", "method",
         "task", "task_id", "process", "pid", "code", "seconds", "count", "state", "reason",
         "batch", "dispatch", "broadcast", "channel", "delivery", "newsletter", "request",
+        "entry", "leaf",
         "import_id", "event_kind", "adapter", "attempt", "waiting", "sent", "version",
     }
 )  # fmt: skip
@@ -67,7 +68,8 @@ def _ours(record: logging.LogRecord) -> EventDict:
 
 
 def _foreign(record: logging.LogRecord) -> EventDict:
-    line: EventDict = {"event": str(record.msg)}
+    # Templates may run over many lines and repeat a message's body further down.
+    line: EventDict = {"event": str(record.msg).partition("\n")[0]}
     if isinstance(record.args, dict):  # Celery: %(name)s and %(id)s, beside arguments we leave out
         line["task"] = record.args.get("name")
         line["task_id"] = record.args.get("id")
