@@ -53,14 +53,14 @@ DATABASES = {
 }
 # The owner makes and changes tables; it is used by `manage.py setup_databases` alone.
 OWNER_DATABASES = {
-    alias: env.database(
-        f"{prefix}_OWNER_URL",
-        _home.url(cluster, owner=True) if EMBEDDED else env.text(f"{prefix}_URL"),
-    )
-    for alias, prefix, cluster in (
-        ("default", "DATABASE", "data"),
-        ("keystore", "KEYSTORE", "keystore"),
-    )
+    "default": env.database(
+        "DATABASE_OWNER_URL",
+        _home.url("data", owner=True) if EMBEDDED else env.text("DATABASE_URL"),
+    ),
+    "keystore": env.database(
+        "KEYSTORE_OWNER_URL",
+        _home.url("keystore", owner=True) if EMBEDDED else env.text("KEYSTORE_URL"),
+    ),
 }
 for _database in (*DATABASES.values(), *OWNER_DATABASES.values()):
     # Values travel apart from the statement, so that they never stand in the server's log.
@@ -129,6 +129,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
+                "config.context.frame",
             ]
         },
     }
@@ -246,7 +247,7 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # Celery carries ids and nothing else; PostgreSQL is the truth, the broker rings the bell.
 
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "jawort-files://" if EMBEDDED else None)
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "jawort-files://localhost" if EMBEDDED else None)
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {"folder": str(JAWORT_VAR / "broker"), "polling_interval": 0.1}
     if CELERY_BROKER_URL.startswith("jawort-files:")

@@ -13,17 +13,30 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 GROWN_UP_SECONDS = 60.0
 STEP_SECONDS = 0.05
+# A worker finishes what it has begun; the engine works for at most 30 s at a time.
+GRACE_SECONDS = 35.0
 LOG_BYTES_MAX = 20 * 1024 * 1024
 
 
 class Service:
-    """One long-running program; `tend` restarts it when it died, later each time."""
+    """One long-running program; `tend` restarts it when it died, later each time.
 
-    def __init__(self, name: str, command: list[str], log: Path, environment: Mapping[str, str]):
+    `grace` is how many seconds it gets to finish what it has begun when it is asked to stop.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        log: Path,
+        environment: Mapping[str, str],
+        grace: float = GRACE_SECONDS,
+    ):
         self.name = name
         self.command = command
         self.log = log
         self.environment = environment
+        self.grace = grace
         self.process: subprocess.Popen[bytes] | None = None
         self.pause = FIRST_PAUSE_SECONDS
         self.started_at = 0.0
@@ -76,14 +89,11 @@ class Service:
         if self.alive and self.process is not None:
             self.process.terminate()
 
-    def finish(self, until: float) -> None:
-        """Wait for the end until the monotonic time `until`, then kill what is left."""
-        if self.process is None:
-            return
-        while self.alive and time.monotonic() < until:
-            time.sleep(STEP_SECONDS)
+    def kill(self) -> None:
+        """End what is left of the program and of whatever it has started."""
         self.end_family(signal.SIGKILL)
-        self.process.wait()
+        if self.process is not None:
+            self.process.wait()
 
 
 def _signal_group(group: int, how: signal.Signals) -> None:

@@ -23,13 +23,11 @@ from django.core.exceptions import ImproperlyConfigured
 from config.embedded.cluster import Cluster, stop
 from config.embedded.home import CLUSTERS, Home, HouseError
 from config.embedded.plan import Plan
-from config.embedded.processes import MARK, Service, end_marked, trim
+from config.embedded.processes import GRACE_SECONDS, MARK, Service, end_marked, trim
 from config.embedded.secrets import make_secrets
 
 READY_SECONDS = 60.0
 LEFTOVER_SECONDS = 10.0
-# A worker finishes what it has begun; the engine works for at most 30 s at a time.
-GRACE_SECONDS = 35.0
 TICK_SECONDS = 0.2
 # So often may a program die before the house has ever been ready.
 DEATHS_BEFORE_READY = 3
@@ -130,7 +128,14 @@ class House:
 
     def start_services(self) -> None:
         self.services = [
-            Service(name, command, self.plan.var / "log" / f"{name}.log", self.environment)
+            Service(
+                name,
+                command,
+                self.plan.var / "log" / f"{name}.log",
+                self.environment,
+                # Beat only rings, and would first sleep until its next ring.
+                grace=0.0 if name == "beat" else GRACE_SECONDS,
+            )
             for name, command in self.plan.commands.items()
         ]
         for service in self.services:
@@ -174,13 +179,14 @@ class House:
             self.say("Stopping …")
         for service in self.services:
             service.ask_to_stop()
-        until = time.monotonic() + GRACE_SECONDS
-        while any(service.alive for service in self.services) and time.monotonic() < until:
-            if self.hurry.is_set():
-                break
+        asked_at = time.monotonic()
+        while waiting := [service for service in self.services if service.alive]:
+            for service in waiting:
+                if self.hurry.is_set() or time.monotonic() - asked_at > service.grace:
+                    service.kill()
             time.sleep(TICK_SECONDS / 4)
         for service in self.services:
-            service.finish(time.monotonic())
+            service.kill()
         end_marked(self.token, 1.0)
         for server in self.servers.values():
             stop(server)
