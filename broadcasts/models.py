@@ -1,14 +1,16 @@
 """Tables of a message to many: what it says, to whom, when."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from broadcasts.errors import IllegalTransition, LostRace
+from messengers.models import Address, Channel
 from privacy.ids import uuid7
 from privacy.models import User
-from subscriptions.models import LANGUAGES, Newsletter
+from subscriptions.models import LANGUAGES, Newsletter, Segment
 
 
 class Media(models.Model):
@@ -28,6 +30,18 @@ class Media(models.Model):
     newsletter_path: ClassVar[str] = "newsletter_id"
 
 
+class BroadcastQuerySet(models.QuerySet["Broadcast"]):
+    def for_pages(self) -> Self:
+        """With all that a page shows about a broadcast, in one query."""
+        return self.select_related(
+            "newsletter", "content", "content__image", "segment", "schedule", "created_by"
+        )
+
+    def sending(self) -> Self:
+        """Those whose dispatch may still change."""
+        return self.filter(status__in=[Broadcast.Status.RUNNING, Broadcast.Status.PAUSED])
+
+
 class Broadcast(models.Model):
     """One message to many. From `start` on its content is frozen in the dispatch."""
 
@@ -42,9 +56,10 @@ class Broadcast(models.Model):
 
     TRANSITIONS: ClassVar[dict[str, tuple[str, ...]]] = {
         Status.DRAFT: (Status.SCHEDULED, Status.RUNNING),
+        # Back to a draft: by a person, or because the start was refused when its time came.
         Status.SCHEDULED: (Status.DRAFT, Status.RUNNING, Status.EXPIRED),
         Status.RUNNING: (Status.PAUSED, Status.FINISHED, Status.CANCELLED, Status.EXPIRED),
-        Status.PAUSED: (Status.RUNNING, Status.CANCELLED, Status.EXPIRED),
+        Status.PAUSED: (Status.RUNNING, Status.FINISHED, Status.CANCELLED, Status.EXPIRED),
         Status.FINISHED: (Status.RUNNING,),  # retry of what failed
         Status.CANCELLED: (),
         Status.EXPIRED: (),
@@ -55,22 +70,37 @@ class Broadcast(models.Model):
     title = models.CharField(_("Title, seen only here and as e-mail subject"), max_length=120)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
     status_why = models.CharField(max_length=64, blank=True)
-    audience = models.JSONField(default=dict)  # rule of subscriptions.audience; {} = everybody
+    # Rule of subscriptions.audience; {} = everybody. With a segment, its rule when last saved.
+    audience = models.JSONField(default=dict)
+    segment = models.ForeignKey(
+        Segment, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     is_urgent = models.BooleanField(default=False)
     urgent_why = models.CharField(max_length=200, blank=True)
     dispatch = models.UUIDField(null=True, unique=True)  # messengers.Dispatch
     start_key = models.CharField(max_length=64, blank=True)  # idempotency key of the start click
     expires_after = models.DurationField(null=True, blank=True)
+    left_out = models.PositiveIntegerField(default=0)  # had their broadcasts of the day already
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    edited_at = models.DateTimeField(auto_now_add=True)  # guards against a save over another's
     started_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     newsletter_path: ClassVar[str] = "newsletter_id"
+    objects = BroadcastQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-created_at"]
+        indexes = [
+            models.Index(fields=["newsletter", "-created_at"], name="broadcasts_by_newsletter"),
+            models.Index(
+                fields=["status"],
+                name="broadcasts_sending",
+                condition=Q(status__in=["running", "paused"]),
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(status__in=["draft", "scheduled"], dispatch__isnull=True)
@@ -85,6 +115,36 @@ class Broadcast(models.Model):
                 condition=Q(is_urgent=False) | ~Q(urgent_why=""), name="urgent_says_why"
             ),
         ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def rule(self) -> dict[str, object]:
+        """Whom it is for: the segment as it is now, or the rule of its own."""
+        rule: dict[str, object] = self.segment.rule if self.segment else self.audience
+        return rule
+
+    @property
+    def is_draft(self) -> bool:
+        return self.status == self.Status.DRAFT
+
+    @property
+    def is_sending(self) -> bool:
+        return self.status in (self.Status.RUNNING, self.Status.PAUSED)
+
+    def advance(self, to: str, **changes: object) -> None:
+        """Move to `to` and store `changes` with it, in one UPDATE; or raise and write nothing.
+
+        `IllegalTransition`: the table does not lead there. `LostRace`: another was first.
+        """
+        if to not in self.TRANSITIONS[self.status]:
+            raise IllegalTransition(f"broadcast {self.pk}: {self.status} -> {to}")
+        rows = Broadcast.objects.filter(pk=self.pk, status=self.status)
+        changes.setdefault("status_why", "")
+        if not rows.update(status=to, **changes):
+            raise LostRace(f"broadcast {self.pk} is no longer {self.status}")
+        self.refresh_from_db()
 
 
 class Content(models.Model):
@@ -107,7 +167,7 @@ class Schedule(models.Model):
     broadcast = models.OneToOneField(Broadcast, on_delete=models.CASCADE, related_name="schedule")
     local_time = models.CharField(max_length=16)  # "2026-12-01T07:30"
     time_zone = models.CharField(max_length=40)
-    fire_at = models.DateTimeField(db_index=True)
+    fire_at = models.DateTimeField(db_index=True)  # what the local time means, in UTC
     scheduled_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
 
 
@@ -122,4 +182,21 @@ class ScheduleFire(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["schedule", "fire_at"], name="a_schedule_fires_once")
+        ]
+
+
+class TestAddress(models.Model):
+    """Where a member of staff sends tests to: an address of their own, sealed like any other."""
+
+    __test__ = False  # this is no test case
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="+")
+    address = models.ForeignKey(Address, on_delete=models.CASCADE, related_name="+")
+    used_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "address"], name="one_test_address_per_user")
         ]
