@@ -169,6 +169,16 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """Safe HTML of a message. `document`: a whole page with styles of its own, for a sandboxed
+    frame and a response of its own; otherwise a fragment for our pages (subject, picture and
+    buttons are the page's own business)."""
+
+    html: str = field(repr=False)
+    document: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a messenger can carry. `text_max` counts in `unit` after rendering; 0 is no limit."""
 
@@ -230,6 +240,7 @@ class SmtpRequest:
     mail_from: str = field(repr=False)
     rcpt: str = field(repr=False)
     data: bytes = field(repr=False)
+    message_id: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,11 +276,15 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class SmtpResponse:
-    """The mail server's answer: reply code, enhanced status (RFC 3463) or "", and its text."""
+    """The mail server's answer: reply code, enhanced status (RFC 3463) or "", and its text.
+
+    `message_id` is that of the request: SMTP has no id of its own that could be relied on.
+    """
 
     code: int
     enhanced: str = ""
     text: str = field(default="", repr=False)
+    message_id: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,8 +349,10 @@ class Call:
 class TextEvent:
     """Somebody wrote to us, or pressed a button (`payload`).
 
-    `ref` is unique per channel and repeats when the provider repeats the event; `reply_to` is the
-    provider id of the message that was answered, where the provider tells.
+    `ref` is unique per channel and repeats when the provider repeats the event; it holds nothing
+    about a person. `reply_to` is the provider id of the message that was answered, where the
+    provider tells. `attempt` names our call that was answered, proved by an id only its receiver
+    knows: the sender of a mail can be forged, so a consent given by mail needs it.
     """
 
     ref: str
@@ -345,6 +362,7 @@ class TextEvent:
     payload: str = field(default="", repr=False)
     name: str = field(default="", repr=False)
     reply_to: str = field(default="", repr=False)
+    attempt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,11 +436,19 @@ class Adapter(ABC):
         """What keeps this content from going out here; empty if nothing does."""
 
     @abstractmethod
+    def preview(self, message: Message) -> Preview:
+        """How the messenger will show this message."""
+
+    @abstractmethod
     def render(self, content: Content) -> Rendered:
         """Make the content ready, once per dispatch. `RenderError` if `check` has problems."""
 
     def prepare(self, image: Image, data: bytes) -> Request | None:
-        """The upload that has to come first, once per dispatch; None where none is needed."""
+        """The upload that has to come first, once per dispatch. `RenderError` if it cannot go.
+
+        None where none is needed: then the engine gives `request` the picture itself, as
+        `prepared = {"image": data}`, and stores nothing.
+        """
         return None
 
     def prepared(self, response: Response) -> dict[str, Any]:
