@@ -1,0 +1,147 @@
+"""Accounts at providers: made, opened for sending, stopped."""
+
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.conf import settings as django_settings
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from messengers.contract import Account, Adapter
+from messengers.models import Channel
+from messengers.registry import adapter_for
+from messengers.sql import rows
+from privacy.access import Actor
+from privacy.audit import record
+from privacy.vault import Where, open_system, seal_system
+
+# Not a registered messenger's setting: how long one call may take, in seconds.
+CALL_SECONDS = 20.0
+
+LOCK_WORKING = """
+    SELECT id FROM messengers_batch
+     WHERE channel_id = %s AND status = 'working' ORDER BY id FOR UPDATE"""
+
+
+class UnknownKind(ValueError):
+    """No messenger of this kind is registered."""
+
+
+@transaction.atomic
+def create_channel(
+    *,
+    kind: str,
+    name: str,
+    settings: dict[str, Any],
+    secrets: dict[str, str],
+    actor: Actor,
+    **facts: Any,
+) -> Channel:
+    """A new account. `facts` are other fields of `Channel`, such as `rate_per_second`.
+
+    The secrets are sealed for this installation and are never shown again.
+    """
+    channel = Channel(kind=kind, name=name, settings=settings, **facts)
+    channel.secrets_sealed = _sealed(channel.id, secrets)
+    channel.save(force_insert=True)
+    record("channel.created", actor=actor, obj="channel", ref=channel.id, facts={"kind": kind})
+    return channel
+
+
+@transaction.atomic
+def change_channel(
+    *,
+    channel: Channel,
+    settings: dict[str, Any] | None = None,
+    secrets: dict[str, str] | None = None,
+    actor: Actor,
+    **facts: Any,
+) -> Channel:
+    """Change an account; secrets that are not given stay. Workers see it within half a minute."""
+    if secrets:
+        kept = _opened(channel) | secrets
+        channel.secrets_sealed = _sealed(channel.id, kept)
+    if settings is not None:
+        channel.settings = settings
+    for field, value in facts.items():
+        setattr(channel, field, value)
+    channel.paused_until, channel.paused_why, channel.setbacks = None, "", 0
+    channel.save()
+    record("channel.changed", actor=actor, obj="channel", ref=channel.id)
+    return channel
+
+
+@transaction.atomic
+def stop_channel(*, channel: Channel, actor: Actor) -> None:
+    """The kill switch: once this has been committed, no intent on this channel commits.
+
+    Hooks still answer, and withdrawals are still taken.
+    """
+    rows(LOCK_WORKING, [channel.id])
+    _set_status(channel, Channel.Status.STOPPED, actor)
+
+
+@transaction.atomic
+def start_channel(*, channel: Channel, actor: Actor) -> None:
+    """Let a stopped channel send again."""
+    _set_status(channel, Channel.Status.ACTIVE, actor)
+
+
+def account_of(channel: Channel) -> Account:
+    """The account with its secrets opened: only for adapters, never to be stored or shown."""
+    return Account(
+        id=channel.id,
+        kind=channel.kind,
+        settings=channel.settings,
+        secrets=_opened(channel),
+        origin=django_settings.JAWORT_ORIGIN,
+        name=channel.name,
+    )
+
+
+def adapter_of(channel: Channel) -> Adapter:
+    return adapter_for(account_of(channel))
+
+
+def call_seconds(channel: Channel) -> float:
+    """How long one call on this channel may take; the lease is built on it."""
+    return float(channel.settings.get("call_seconds", CALL_SECONDS))
+
+
+def why_silent(channel: Channel) -> str:
+    """Why nothing leaves on this channel just now, for a page; "" if it does."""
+    if channel.status == Channel.Status.STOPPED:
+        return str(_("Stopped by staff"))
+    return PAUSES.get(channel.paused_why, channel.paused_why)
+
+
+PAUSES = {
+    "": "",
+    "throttled": _("The messenger asked us to slow down"),
+    "unreachable": _("The messenger cannot be reached"),
+    "auth_config": _("The messenger refuses our access: check the channel's settings"),
+}
+
+
+def _set_status(channel: Channel, status: str, actor: Actor) -> None:
+    channel.status = status
+    channel.save(update_fields=["status"])
+    record("channel.switched", actor=actor, obj="channel", ref=channel.id, facts={"status": status})
+
+
+def _where(channel_id: UUID) -> Where:
+    return Where("messengers_channel", "secrets_sealed", channel_id)
+
+
+def _sealed(channel_id: UUID, secrets: dict[str, str]) -> bytes:
+    return seal_system(_where(channel_id), orjson.dumps(secrets))
+
+
+def _opened(channel: Channel) -> dict[str, str]:
+    if channel.secrets_sealed is None:
+        return {}
+    opened: dict[str, str] = orjson.loads(
+        open_system(_where(channel.id), bytes(channel.secrets_sealed))
+    )
+    return opened

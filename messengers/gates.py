@@ -1,0 +1,87 @@
+"""Gates: may this subscription be written to? Opened and closed in the caller's transaction.
+
+Closing waits for a worker that is just committing an intent to this person (it holds the gate in
+share mode for some milliseconds); once the caller has committed, no further intent can commit.
+Nothing here writes an audit entry: whoever closes a gate knows why, and records that.
+"""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils import timezone
+
+from messengers.models import Gate
+
+
+def open_gate(gate_id: UUID, *, subject: UUID, address_id: UUID) -> None:
+    """Let the subscription be written to, whatever closed it before. May run twice."""
+    values = {
+        "subject": subject,
+        "address": address_id,
+        "is_open": True,
+        "reason": "",
+        "changed_at": timezone.now(),
+    }
+    Gate.objects.update_or_create(id=gate_id, defaults=values)
+
+
+def add_closed_gate(gate_id: UUID, *, subject: UUID, address_id: UUID, reason: str) -> None:
+    """A gate that begins closed, such as an import's that waits for approval."""
+    Gate.objects.get_or_create(
+        id=gate_id,
+        defaults={
+            "subject": subject,
+            "address": address_id,
+            "reason": reason,
+            "changed_at": timezone.now(),
+        },
+    )
+
+
+def close_gates(
+    *,
+    gate_ids: Collection[UUID] | None = None,
+    subject: UUID | None = None,
+    address_id: UUID | None = None,
+    reason: str,
+) -> int:
+    """Close open gates named in one of three ways; how many were open. May run twice.
+
+    A gate that is closed already keeps its reason: the first word counts, except that an erasure or
+    withdrawal by the person replaces a reason of ours.
+    """
+    chosen = _chosen(gate_ids, subject, address_id)
+    # Locked in the order of their ids, so that two of us cannot wait for each other.
+    ids = list(
+        Gate.objects.filter(chosen, _yields_to(reason))
+        .order_by("id")
+        .select_for_update()
+        .values_list("id", "is_open")
+    )
+    Gate.objects.filter(id__in=[gate for gate, _ in ids]).update(
+        is_open=False, reason=reason, changed_at=timezone.now()
+    )
+    return sum(is_open for _, is_open in ids)
+
+
+# What the person said or the law ordered outweighs what we found out ourselves.
+WEIGHTY = frozenset({Gate.Reason.WITHDRAWN, Gate.Reason.OBJECTED, Gate.Reason.ERASED})
+
+
+def _yields_to(reason: str) -> Q:
+    if reason == Gate.Reason.ERASED:
+        return ~Q(reason=reason)
+    if reason in WEIGHTY:
+        return ~Q(reason__in=WEIGHTY)
+    return Q(is_open=True)
+
+
+def _chosen(gate_ids: Collection[UUID] | None, subject: UUID | None, address_id: UUID | None) -> Q:
+    if gate_ids is not None:
+        return Q(id__in=gate_ids)
+    if subject is not None:
+        return Q(subject=subject)
+    if address_id is not None:
+        return Q(address=address_id)
+    raise TypeError("close_gates needs gate_ids, a subject or an address_id.")

@@ -1,0 +1,31 @@
+"""The one way out: whatever leaves is a delivery in a batch of a dispatch.
+
+`start` fills a dispatch, `control` pauses and ends it, `counts` tells how far it is, `doubts`
+settles what nobody could know. Sending itself is the engine's.
+"""
+
+from messengers.outbox.control import cancel, expire, finish, pause, resume, retry_failed
+from messengers.outbox.counts import BatchView, batches, causes, counts, results_over_time
+from messengers.outbox.doubts import Decision, Doubt, doubts, settle_doubt
+from messengers.outbox.start import content_hash, reply, start_dispatch
+
+__all__ = [
+    "BatchView",
+    "Decision",
+    "Doubt",
+    "batches",
+    "cancel",
+    "causes",
+    "content_hash",
+    "counts",
+    "doubts",
+    "expire",
+    "finish",
+    "pause",
+    "reply",
+    "results_over_time",
+    "resume",
+    "retry_failed",
+    "settle_doubt",
+    "start_dispatch",
+]
