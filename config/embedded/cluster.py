@@ -144,10 +144,11 @@ class Cluster:
             )
 
     def clear_stale_lock(self) -> None:
-        """Remove the lock file of a killed server, once none of its processes lives any more.
+        """Remove the lock files of a killed server, once none of its processes lives any more.
 
-        PostgreSQL believes a lock file as long as any process of its user has that id, and in a
-        container ids repeat. Its processes all stand in the data folder, so that is what we ask.
+        PostgreSQL believes a lock file as long as any process has that id, even a dead one that
+        nobody has buried, and in a container ids repeat. The servers' processes all stand in the
+        data folder, so that is what we ask.
         """
         running = list(self.processes())
         chief = self._postmaster()
@@ -159,6 +160,8 @@ class Cluster:
                 raise HouseError(f"A PostgreSQL server still uses {self.data}: stop it first.")
             time.sleep(STEP_SECONDS)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+        for file in self.sockets.glob(".s.PGSQL.*"):
+            file.unlink()
 
     def _postmaster(self) -> int:
         try:
