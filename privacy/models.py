@@ -279,7 +279,7 @@ class RetentionRule(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     data_class = models.CharField(max_length=40)
-    starts_with = models.CharField(max_length=60)
+    starts_with = models.CharField(max_length=120)
     period = models.DurationField(null=True)
     years_to_year_end = models.PositiveSmallIntegerField(null=True)
     action = models.CharField(max_length=12, choices=Action.choices)

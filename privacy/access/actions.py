@@ -35,7 +35,9 @@ def create_staff(
 def grant_role(*, user: User, role: Grant.Role, newsletter: UUID | None, actor: Actor) -> Grant:
     """Give a role, for one newsletter or (None) for all. Giving it twice changes nothing."""
     require(actor, "user.manage")
-    giver = User.objects.filter(pk=actor.ref).first() if actor.kind == "staff" else None
+    giver = (
+        User.objects.filter(pk=actor.ref).first() if actor.kind == "staff" and actor.ref else None
+    )
     grant, is_new = Grant.objects.get_or_create(
         user=user, role=role, newsletter=newsletter, defaults={"granted_by": giver}
     )

@@ -24,7 +24,7 @@ from privacy.models import AuditEntry
 
 ROWS_AT_ONCE = 2_000
 FOUND_AT_MOST = 100  # as many findings are named; all are counted
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 
 
 @dataclass
@@ -76,13 +76,12 @@ def verify(
 
 def broken_fences(table: str) -> list[str]:
     """What is wrong with the triggers that keep `table` insert-only; nothing is the good answer."""
-    enabled = dict(
-        _rows(
-            "SELECT tgname, tgenabled::text FROM pg_trigger"
-            " WHERE tgrelid = %s::regclass AND NOT tgisinternal",
-            [table],
-        )
+    triggers = _rows(
+        "SELECT tgname, tgenabled::text FROM pg_trigger"
+        " WHERE tgrelid = %s::regclass AND NOT tgisinternal",
+        [table],
     )
+    enabled = {row[0]: row[1] for row in triggers}
     wrong = [
         f"{table}: trigger {name} is {'off' if name in enabled else 'gone'}"
         for name in sorted(trigger_names(table))

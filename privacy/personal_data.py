@@ -1,0 +1,105 @@
+"""What the ground floor keeps about people, and about those who work here."""
+
+from uuid import UUID
+
+from django.utils.translation import gettext_lazy as _
+
+from privacy.inventory import NOT_PERSONAL, AppData, Classified, Erase, Field, Klass
+from privacy.models import ExportPackage
+from privacy.vault import KeyRing
+
+_PERSON = Field(
+    Klass.REFERENCE,
+    _("Random number that holds together what belongs to one person"),
+    "subject_number",
+    erase=Erase.KEEP,
+)
+_REQUEST = Field(
+    Klass.REFERENCE, _("Answering a request and proving it"), "request_file", erase=Erase.KEEP
+)
+_STAFF = Field(Klass.STAFF, _("Signing in and assigning rights"), "staff_account", export=False)
+_STAFF_ACT = Field(
+    Klass.STAFF, _("Tracing who did what"), "audit_entry", export=False, erase=Erase.KEEP
+)
+_GUESSES = Field(Klass.STAFF, _("Slowing down guessing"), "security_log", export=False)
+_KEY = Field(
+    Klass.KEY, _("Opening what is sealed"), "active_subscription", export=False, erase=Erase.KEY
+)
+
+
+def _nothing(model: str, *fields: str) -> dict[str, Classified]:
+    """These fields were looked at: they tell nothing about anybody."""
+    return {f"{model}.{field}": NOT_PERSONAL for field in fields}
+
+
+def _all(model: str, field: Field, *names: str) -> dict[str, Classified]:
+    return {f"{model}.{name}": field for name in names}
+
+
+DATA = AppData(
+    app="privacy",
+    fields={
+        **_nothing("Controller", "id", "name", "address", "email", "imprint_url", "authority"),
+        **_nothing("Controller", "dpo_contact", "land"),
+        **_all("User", _STAFF, "id", "email", "name", "password", "language", "last_login"),
+        **_all("User", _STAFF, "is_active", "is_staff", "is_superuser", "created_at"),
+        **_nothing("User", "session_epoch"),
+        **_all("User_groups", _STAFF, "id", "user", "group"),
+        **_all("User_user_permissions", _STAFF, "id", "user", "permission"),
+        **_all("Grant", _STAFF, "user", "role", "newsletter", "granted_by", "granted_at"),
+        **_nothing("Grant", "id"),
+        **_all("ApiToken", _STAFF, "id", "user", "name", "prefix", "digest", "scopes"),
+        **_all("ApiToken", _STAFF, "newsletters", "created_at", "expires_at", "revoked_at"),
+        **_all("ApiToken", _STAFF, "last_used_at"),
+        **_all("TotpStep", _STAFF, "id", "user", "step"),
+        **_all("GuessCounter", _GUESSES, "key", "window_start", "count"),
+        **_all("DataSubject", _PERSON, "id", "status", "created_at", "erased_at"),
+        **_all("AuditEntry", _STAFF_ACT, "actor", "entry"),
+        **_nothing("AuditEntry", "id", "action", "object", "ref", "at", "leaf", "xid"),
+        "Suppression.fingerprint": Field(
+            Klass.IDENTIFIER,
+            _("Recognising an address that must not be written to, without keeping it"),
+            "suppression",
+            erase=Erase.KEEP,
+        ),
+        **_nothing("Suppression", "id", "kind", "newsletter", "reason", "since"),
+        **_all("Request", _REQUEST, "id", "number", "kind", "status", "outcome", "origin"),
+        **_all("Request", _REQUEST, "subject", "channel", "address", "is_verified"),
+        **_all("Request", _REQUEST, "received_at", "due_at", "extended_at", "closed_at"),
+        **_all("Request", _REQUEST, "paused_at", "paused_days", "proof_hash"),
+        "Request.assigned_to": _STAFF_ACT,
+        "Request.note_sealed": Field(
+            Klass.CONTENT, _("Notes of staff on a request"), "request_file", sealed=True
+        ),
+        **_all("RequestStep", _REQUEST, "request", "name", "done_at", "facts"),
+        "RequestStep.sealed": Field(
+            Klass.CONTENT, _("What a step needs until it is done"), "request_file", sealed=True
+        ),
+        **_nothing("RequestStep", "id", "position"),
+        **_all("ExportPackage", _REQUEST, "id", "request", "subject", "created_at"),
+        **_all("ExportPackage", _REQUEST, "expires_at", "downloaded_at", "destroyed_at"),
+        **_nothing("ExportPackage", "file_name", "sha256", "size_bytes", "token_hash"),
+        **_all("Certificate", _REQUEST, "id", "request", "body", "issued_at"),
+        **_nothing("Certificate", "sha256", "token_hash"),
+        **_nothing("RetentionRule", "id", "data_class", "starts_with", "period", "action"),
+        **_nothing("RetentionRule", "years_to_year_end", "legal_basis", "valid_from"),
+        **_nothing("RetentionRun", "id", "at", "data_class", "removed"),
+        **_nothing("keystore.KeyEpoch", "number", "created_at", "retired_at", "proof"),
+        **_all("keystore.SubjectKey", _KEY, "id", "subject", "klass", "wrapped", "created_at"),
+        **_nothing("keystore.SubjectKey", "epoch"),
+        **_nothing("keystore.InboxKey", "day", "epoch"),
+        "keystore.InboxKey.wrapped": Field(
+            Klass.KEY, _("Opening what came in on one day"), "inbox_body", export=False
+        ),
+    },
+)
+
+
+def scan(subject: UUID, needles: list[str]) -> list[str]:
+    """What an erasure has left here: a key that still opens, a package that still lies there."""
+    found = []
+    if KeyRing.load([subject], "ops").has(subject):
+        found.append("keystore.SubjectKey")
+    if ExportPackage.objects.filter(subject=subject, destroyed_at=None).exists():
+        found.append("ExportPackage")
+    return found
