@@ -10,7 +10,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from privacy.access import Actor, can_somewhere
+from privacy.access import actor_of, can
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,14 @@ class Section:
 
 
 SECTIONS = (
-    Section(_("Broadcasts"), "/desk/", ("broadcast.write", "broadcast.send")),
+    Section(_("Broadcasts"), "/desk/", ("broadcast.read",)),
     Section(_("Inbox"), "/desk/inbox/", ("inbox.read",)),
     Section(_("Subscribers"), "/desk/subscribers/", ("subscription.read",)),
     Section(_("Segments"), "/desk/segments/", ("segment.write",)),
     Section(_("Imports"), "/desk/imports/", ("import.upload", "import.approve")),
-    Section(_("Newsletters"), "/desk/newsletters/", ("newsletter.manage",)),
+    Section(_("Newsletters"), "/desk/newsletters/", ("newsletter.read",)),
     Section(_("Privacy"), "/privacy/", ("request.work", "person.read", "audit.read")),
+    Section(_("Channels"), "/channels/", ("channel.manage",)),
     Section(_("Staff"), "/staff/", ("user.manage", "token.manage")),
 )
 
@@ -59,11 +60,11 @@ def sections_for(request: HttpRequest) -> list[Section]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return []
-    actor = Actor.staff(user)
+    actor = actor_of(request)
     return [
         section
         for section in SECTIONS
-        if _exists(section.path) and any(can_somewhere(actor, act) for act in section.actions)
+        if _exists(section.path) and any(can(actor, action) for action in section.actions)
     ]
 
 

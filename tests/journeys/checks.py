@@ -1,0 +1,56 @@
+"""What a page must keep for everybody: labels, contrast, headings, no sideways scrolling."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import ConsoleMessage, Page, Request
+
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
+
+
+class Watch:
+    """Listens to a page for as long as it lives."""
+
+    def __init__(self, page: Page) -> None:
+        self.complaints: list[str] = []
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
+        page.on("request", self._request)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        # A page that answers 4xx on purpose (a refused form) is named in the console, too.
+        if message.type == "error" and "status of 4" not in message.text:
+            self.complaints.append(f"console: {message.text}")
+
+    def _request(self, request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme in ("http", "https", "ws") and address.hostname not in (
+            "127.0.0.1",
+            "localhost",
+        ):
+            self.complaints.append(f"another host: {address.hostname}")
+
+
+def accessibility_faults(page: Page) -> list[str]:
+    """What axe-core finds against WCAG 2.1 A and AA, as "rule: selector" lines.
+
+    Its text is evaluated by the debugger, which the page's content policy does not concern.
+    """
+    page.evaluate(AXE.read_text())
+    found = page.evaluate(
+        "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", RULES
+    )
+    return [
+        f"{fault['id']}: {node['target']} {node.get('failureSummary', '')}"
+        for fault in found["violations"]
+        for node in fault["nodes"]
+    ]
+
+
+def scrolls_sideways(page: Page) -> bool:
+    return bool(
+        page.evaluate(
+            "document.documentElement.scrollWidth > document.documentElement.clientWidth + 1"
+        )
+    )
