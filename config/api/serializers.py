@@ -38,7 +38,7 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
     """A subscription with its address masked: enough to recognise, not enough to write to."""
 
     address = serializers.SerializerMethodField()
-    topics: ClassVar = serializers.SlugRelatedField(slug_field="slug", many=True, read_only=True)
+    topics: Any = serializers.SlugRelatedField(slug_field="slug", many=True, read_only=True)
 
     class Meta:
         model = Subscription
