@@ -10,6 +10,7 @@ TICKS = {
     "broadcasts.tasks.tick": 10,
     "subscriptions.tasks.tick": 60,
     "privacy.tasks.tick": 60,
+    "config.tasks.tidy": 3600,
 }
 
 

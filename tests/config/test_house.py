@@ -3,19 +3,21 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from config.embedded.cluster import Cluster
-from config.embedded.home import CLUSTERS, DATABASE, Home
+from config.embedded.home import CLUSTERS, DATABASE, OWNER, Home
 from config.embedded.processes import marked
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -104,13 +106,13 @@ def eventually(statement: Callable[[], object]) -> bool:
     return True
 
 
-@pytest.fixture(scope="module")
-def var(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("house") / "var"
-    # The folder above is 0700 by pytest; the servers' own user has to pass, as below any clone.
-    for parent in (folder.parent, folder.parent.parent, folder.parent.parent.parent):
-        parent.chmod(0o711)
-    return folder
+@pytest.fixture
+def var() -> Iterator[Path]:
+    """A folder that the servers' own user may pass, as below most clones; pytest's are 0700."""
+    folder = Path(tempfile.mkdtemp(prefix="jawort-house-"))
+    folder.chmod(0o711)
+    yield folder / "var"
+    shutil.rmtree(folder)
 
 
 def test_the_life_of_a_house(var):
@@ -118,7 +120,7 @@ def test_the_life_of_a_house(var):
     first = RunningHouse(var, free_port())
     first.wait_ready()
     assert first.is_ready()
-    with first.cluster("data").connect(DATABASE) as database:
+    with first.cluster("data").connect(DATABASE, OWNER) as database:
         database.execute("CREATE TABLE kept (word text)")
         database.execute("INSERT INTO kept VALUES ('Jawort')")
 
