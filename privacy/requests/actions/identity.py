@@ -1,0 +1,119 @@
+"""Is it really them? Asked and answered on the channel that the person subscribed with.
+
+A forged request by post or e-mail must not reach anybody's data: about a quarter of 150
+organisations sent theirs to a wrong person in a study. So the question goes to the subscribed
+channel, and whoever answers there has shown that it is theirs. No copy of an identity card is ever
+asked for.
+"""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from privacy.access import Actor, require
+from privacy.audit import record
+from privacy.models import Request
+from privacy.requests.actions.closing import finish
+from privacy.requests.actions.intake import STOPS, due_at, stop_at_once
+from privacy.requests.deadlines import EXTENDED_MONTHS, FIRST_MONTHS
+from privacy.requests.delivery import answer, link_to
+from privacy.requests.errors import IllegalTransition, NobodyConcerned, PersonKnown
+from privacy.requests.states import ANSWERED, Status, advance
+from privacy.vault import new_token, token_hash
+
+
+@transaction.atomic
+def link_person(*, request: Request, subject: UUID, actor: Actor) -> Request:
+    """Say whom a request that came by post or e-mail is about; nothing is proven by that yet."""
+    require(actor, "request.work")
+    held = Request.objects.select_for_update().get(pk=request.pk)
+    if held.subject is not None or held.status in ANSWERED:
+        raise PersonKnown
+    Request.objects.filter(pk=held.pk).update(subject=subject)
+    record("request.linked", actor=actor, obj="request", ref=held.pk)
+    held.refresh_from_db()
+    return held
+
+
+@transaction.atomic
+def ask_identity(*, request: Request, actor: Actor) -> Request:
+    """Send the question to the subscribed channel; the clock stands until it is answered."""
+    require(actor, "request.work")
+    held = Request.objects.select_for_update().get(pk=request.pk)
+    if held.subject is None:
+        raise NobodyConcerned
+    if held.is_verified:
+        raise IllegalTransition
+    token = new_token()
+    advance(
+        held,
+        Status.VERIFYING,
+        proof_hash=token_hash("proof", token),
+        paused_at=timezone.now(),
+    )
+    answer(
+        held.subject,
+        "identity_question",
+        number=held.number,
+        kind=held.kind,
+        link=link_to("proof", token),
+    )
+    record("request.identity_asked", actor=actor, obj="request", ref=held.pk)
+    return held
+
+
+def asked_by(token: str) -> Request | None:
+    """The request whose question this link belongs to, while it is open."""
+    return Request.objects.filter(
+        proof_hash=token_hash("proof", token), status=Status.VERIFYING
+    ).first()
+
+
+@transaction.atomic
+def prove_identity(*, request: Request) -> Request:
+    """The person answered yes on their own channel: the clock runs on, later by the days it
+    stood.
+    """
+    held = Request.objects.select_for_update().get(pk=request.pk)
+    assert held.subject
+    assert held.paused_at
+    days = max(0, (timezone.now() - held.paused_at).days)
+    months = EXTENDED_MONTHS if held.extended_at else FIRST_MONTHS
+    advance(
+        held,
+        Status.RECEIVED,
+        is_verified=True,
+        proof_hash=None,
+        paused_at=None,
+        paused_days=days,
+        due_at=due_at(held.received_at, months=months, paused=days),
+    )
+    actor = Actor.subscriber(held.subject)
+    record("request.identity_proven", actor=actor, obj="request", ref=held.pk)
+    if held.kind in STOPS:
+        stop_at_once(held, actor)
+    return held
+
+
+@transaction.atomic
+def deny_identity(*, request: Request) -> Request:
+    """The person says that it was not them: the request ends, and nobody gets anything."""
+    held = Request.objects.select_for_update().get(pk=request.pk)
+    assert held.subject
+    actor = Actor.subscriber(held.subject)
+    record("request.identity_denied", actor=actor, obj="request", ref=held.pk, result="refused")
+    finish(held, Request.Outcome.NOT_IDENTIFIED, actor)
+    return held
+
+
+def answer_identity(*, subject: UUID, text: str) -> Request | None:
+    """A chat message that repeats the number of the open question proves it as the link does.
+
+    The channel has authenticated the sender, so the number needs not be secret. None: no answer.
+    """
+    asked = Request.objects.filter(subject=subject, status=Status.VERIFYING)
+    for request in asked:
+        if request.number in text:
+            return prove_identity(request=request)
+    return None

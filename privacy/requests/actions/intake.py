@@ -1,0 +1,111 @@
+"""A request comes in: number, clock, and for an erasure the stop that must not wait."""
+
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from privacy.access import Actor, require
+from privacy.audit import record
+from privacy.models import Controller, DataSubject, Request
+from privacy.requests import deadlines
+from privacy.requests.actions.closing import close_unknown
+from privacy.requests.numbers import next_number
+from privacy.requests.states import ANSWERED
+from privacy.requests.verbs import block_everywhere
+
+
+@transaction.atomic
+def open_request(
+    *,
+    subject: UUID | None,
+    kind: str,
+    origin: str,
+    verified: bool,
+    received_at: datetime,
+    actor: Actor,
+    channel_id: UUID | None = None,
+    address_id: UUID | None = None,
+) -> Request:
+    """Write down what a person asks for; the clock runs from `received_at`.
+
+    Asking again for what is still open returns the open request. A verified request of somebody of
+    whom nothing is stored (`subject` None) is answered with that and closed. A verified erasure
+    stops everything that is under way to the person in the same transaction.
+    """
+    if actor.kind in ("staff", "token"):
+        require(actor, "request.work")
+    standing = _standing(subject, kind)
+    if standing:
+        return standing
+    request = Request.objects.create(
+        number=next_number(_local(received_at).year),
+        kind=Request.Kind(kind),
+        origin=Request.Origin(origin),
+        subject=subject,
+        channel=channel_id,
+        address=address_id,
+        is_verified=verified,
+        received_at=received_at,
+        due_at=due_at(received_at),
+    )
+    facts: dict[str, int | str | bool] = {"kind": kind, "origin": origin, "verified": verified}
+    record("request.opened", actor=actor, obj="request", ref=request.pk, facts=facts)
+    _begin(request, actor)
+    return request
+
+
+def due_at(
+    received_at: datetime, *, months: int = deadlines.FIRST_MONTHS, paused: int = 0
+) -> datetime:
+    """The end of the term, by the controller's Land and time zone."""
+    controller = Controller.objects.filter(pk=1).first()
+    return deadlines.due_at(
+        received_at,
+        zone=settings.DISPLAY_TIME_ZONE,
+        months=months,
+        land=controller.land if controller else "",
+        paused=paused,
+    )
+
+
+def _begin(request: Request, actor: Actor) -> None:
+    if request.is_verified and request.subject is None:
+        close_unknown(request, actor)
+    elif request.is_verified and request.kind in STOPS:
+        stop_at_once(request, actor)
+
+
+# What a person wants stopped, stops when the request is known to be theirs, not when we get to it.
+STOPS = {
+    Request.Kind.ERASURE: "erased",
+    Request.Kind.RESTRICTION: "restricted",
+    Request.Kind.OBJECTION: "objected",
+}
+
+
+def stop_at_once(request: Request, actor: Actor) -> None:
+    """Close every gate of the person and take what waits for them out of the queue."""
+    assert request.subject
+    if request.kind != Request.Kind.OBJECTION:
+        people = DataSubject.objects.filter(pk=request.subject, status=DataSubject.Status.ACTIVE)
+        people.update(status=DataSubject.Status.RESTRICTED)
+    closed = block_everywhere(request.subject, STOPS[Request.Kind(request.kind)])
+    facts: dict[str, int | str | bool] = {"closed": closed}
+    record("request.blocked", actor=actor, obj="request", ref=request.pk, facts=facts)
+
+
+def _standing(subject: UUID | None, kind: str) -> Request | None:
+    """The same person's open request of this kind, if there is one; serialised by person."""
+    if subject is None:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [str(subject)])
+    open_ones = Request.objects.filter(subject=subject, kind=kind).exclude(status__in=ANSWERED)
+    return open_ones.order_by("received_at").first()
+
+
+def _local(moment: datetime) -> datetime:
+    return moment.astimezone(ZoneInfo(settings.DISPLAY_TIME_ZONE))

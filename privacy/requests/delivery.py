@@ -1,0 +1,33 @@
+"""Handing an answer to the floor that can send: `privacy` knows no messenger.
+
+`settings.ANSWER_SUBJECT` names a callable (subject, template, context). The template is one of
+`privacy/answers/*.txt`, rendered by the callable in the person's language; the context holds words,
+numbers and links of ours, never data of the person.
+"""
+
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.module_loading import import_string
+
+ANSWERS = "privacy/answers/"
+
+
+def answer(subject: UUID, name: str, **context: str) -> None:
+    """Queue the answer `name` to the person, inside the caller's transaction."""
+    send = import_string(settings.ANSWER_SUBJECT)
+    send(subject, f"{ANSWERS}{name}.txt", context)
+
+
+def link_to(view: str, token: str) -> str:
+    """The whole address of a page that a token opens."""
+    origin: str = settings.JAWORT_ORIGIN
+    return origin + reverse(f"privacy:{view}", args=[token])
+
+
+def day_of(moment: datetime) -> str:
+    """A date as every language reads it, in the controller's time zone: 2026-03-31."""
+    return moment.astimezone(ZoneInfo(settings.DISPLAY_TIME_ZONE)).date().isoformat()

@@ -1,0 +1,1 @@
+"""Erasure in six resumable steps, with a certificate at the end (Art. 17 GDPR)."""

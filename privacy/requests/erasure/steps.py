@@ -1,0 +1,118 @@
+"""What each step of an erasure does. `True` means done, `False` not yet: come back later."""
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from privacy import suppression
+from privacy.access import Actor
+from privacy.models import DataSubject, Request, RequestStep
+from privacy.requests.actions.intake import stop_at_once
+from privacy.requests.delivery import answer, link_to
+from privacy.requests.erasure import needles
+from privacy.requests.erasure.scan import places_scanned, residues
+from privacy.requests.export.package import destroy_all_of
+from privacy.requests.verbs import erase_everywhere, identifiers_of, recipients_of, under_way
+from privacy.vault import new_token, shred, token_hash
+
+# How long the last message may take to arrive before the rows go all the same.
+LAST_WORD = timedelta(minutes=2)
+SUPPRESSION_REASON = "erased"
+
+
+def block(request: Request, step: RequestStep) -> bool:
+    """Nothing more leaves to the person; most were stopped when the request came in."""
+    stop_at_once(request, Actor.system("erasure"))
+    return True
+
+
+def verify(request: Request, step: RequestStep) -> bool:
+    """The request is proven, and its time to think again is over."""
+    starts_at = datetime.fromisoformat(step.facts["from"])
+    return request.is_verified and timezone.now() >= starts_at
+
+
+def collect(request: Request, step: RequestStep) -> None:
+    """Keep, sealed apart, what the scan will look for: after the deletion nobody could know it."""
+    scan_step = request.steps.get(name="scan")
+    if not scan_step.sealed:
+        assert request.subject
+        needles.keep(scan_step, identifiers_of(request.subject))
+
+
+def recipients(request: Request, step: RequestStep) -> bool:
+    """Cancel exports and links; send the last message, and wait until it has left or its time is
+    up.
+
+    The certificate comes later, by a link in that message: afterwards there is no address any more.
+    """
+    assert request.subject
+    if "sent" not in step.facts:
+        token = new_token()
+        answer(request.subject, "erased", number=request.number, link=link_to("erased", token))
+        step.facts = {
+            "sent": timezone.now().isoformat(),
+            "token_hash": token_hash("certificate", token).hex(),
+            "packages": destroy_all_of(request.subject),
+            "recipients": recipients_of(request.subject),
+        }
+        step.save(update_fields=["facts"])
+        return False
+    is_late = timezone.now() >= datetime.fromisoformat(step.facts["sent"]) + LAST_WORD
+    return is_late or under_way(request.subject) == 0
+
+
+def fingerprints(request: Request, step: RequestStep) -> None:
+    """The slow hashes, before the transaction that stores them."""
+    if step.facts["suppress"] and "fingerprints" not in step.facts:
+        kept = needles.kept(request.steps.get(name="scan"))
+        step.facts["fingerprints"] = [
+            [kind, suppression.fingerprint(kind, canonical).hex()] for kind, canonical in kept
+        ]
+        step.save(update_fields=["facts"])
+
+
+def delete(request: Request, step: RequestStep) -> bool:
+    """Rows and files of every app; the person's row stays as an empty tombstone."""
+    assert request.subject
+    counts = erase_everywhere(request.subject)
+    # They may have been written again since step 3, by somebody who had begun before the block.
+    counts["privacy.packages"] = destroy_all_of(request.subject)
+    prints = step.facts.pop("fingerprints", [])
+    for kind, fingerprint in prints:
+        suppression.suppress(bytes.fromhex(fingerprint), kind, reason=SUPPRESSION_REASON)
+    people = DataSubject.objects.filter(pk=request.subject)
+    people.update(status=DataSubject.Status.ERASED, erased_at=timezone.now())
+    step.facts |= {"rows": {name: count for name, count in sorted(counts.items()) if count}}
+    step.facts["suppressed"] = len(prints)
+    step.save(update_fields=["facts"])
+    return True
+
+
+def shred_keys(request: Request, step: RequestStep) -> bool:
+    """Destroy the key, and with it every copy in backups and logs of the database. May run
+    twice.
+    """
+    assert request.subject
+    shred(request.subject, "ops")
+    if not step.facts["keep_evidence"]:
+        shred(request.subject, "evidence")
+    return True
+
+
+def scan(request: Request, step: RequestStep) -> bool:
+    """Look for every identifier in every form; only when nothing is found is the step done."""
+    assert request.subject
+    looked_for = needles.forms(needles.kept(step))
+    found = residues(request.subject, looked_for)
+    step.facts |= {
+        "residues": found,
+        "forms": len(looked_for),
+        "places": places_scanned(),
+        "scanned_at": timezone.now().isoformat(),
+    }
+    step.save(update_fields=["facts"])
+    if found:
+        return False
+    needles.forget(step)
+    return True

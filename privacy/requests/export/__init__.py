@@ -1,0 +1,1 @@
+"""The answer to an access request: everything we store of a person, in one sealed package."""

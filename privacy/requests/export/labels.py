@@ -1,0 +1,122 @@
+"""Plain words for the names of columns, so that a package can be read by the person it is about."""
+
+import json
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+LABELS = {
+    "act": gettext_lazy("What was done"),
+    "action": gettext_lazy("What happens then"),
+    "address": gettext_lazy("Address"),
+    "at": gettext_lazy("When"),
+    "authority": gettext_lazy("Supervisory authority"),
+    "broadcast": gettext_lazy("Broadcast"),
+    "channel": gettext_lazy("Channel"),
+    "confirmed_at": gettext_lazy("Confirmed"),
+    "created_at": gettext_lazy("Created"),
+    "days": gettext_lazy("Days"),
+    "dpo_contact": gettext_lazy("Data-protection officer"),
+    "due_at": gettext_lazy("Answer due"),
+    "email": gettext_lazy("E-mail"),
+    "ended_at": gettext_lazy("Ended"),
+    "entry": gettext_lazy("Exact record"),
+    "evidence": gettext_lazy("Evidence"),
+    "first_name": gettext_lazy("First name"),
+    "id": gettext_lazy("Random number"),
+    "identifier": gettext_lazy("Address"),
+    "imprint_url": gettext_lazy("Imprint"),
+    "is_suppressed": gettext_lazy("On the suppression list"),
+    "kind": gettext_lazy("Kind"),
+    "language": gettext_lazy("Language"),
+    "last_name": gettext_lazy("Last name"),
+    "last_used_at": gettext_lazy("Last message"),
+    "leaf": gettext_lazy("Fingerprint"),
+    "legal_basis": gettext_lazy("Legal basis"),
+    "method": gettext_lazy("How"),
+    "name": gettext_lazy("Name"),
+    "newsletter": gettext_lazy("Newsletter"),
+    "notice": gettext_lazy("Privacy notice"),
+    "number": gettext_lazy("Number"),
+    "outcome": gettext_lazy("Outcome"),
+    "profile": gettext_lazy("Profile"),
+    "provider": gettext_lazy("Provider"),
+    "purpose": gettext_lazy("Purpose"),
+    "received_at": gettext_lazy("Received"),
+    "sent_at": gettext_lazy("Sent"),
+    "source": gettext_lazy("Source"),
+    "starts_with": gettext_lazy("Counted from"),
+    "state": gettext_lazy("Declaration"),
+    "status": gettext_lazy("Status"),
+    "text": gettext_lazy("Text"),
+    "title": gettext_lazy("Title"),
+    "topics": gettext_lazy("Topics"),
+    "wording": gettext_lazy("Wording shown"),
+    "years_to_year_end": gettext_lazy("Years, to the end of the year"),
+}
+TITLES = {
+    "addresses": gettext_lazy("Addresses"),
+    "broadcasts": gettext_lazy("Broadcasts you received"),
+    "consent": gettext_lazy("What you agreed to"),
+    "consents": gettext_lazy("What you agreed to"),
+    "consent_records": gettext_lazy("What you agreed to"),
+    "deliveries": gettext_lazy("Messages to you"),
+    "inbound": gettext_lazy("Messages from you"),
+    "messages": gettext_lazy("Messages"),
+    "opt_ins": gettext_lazy("Requests not yet confirmed"),
+    "replies": gettext_lazy("Messages from you"),
+    "subscriber": gettext_lazy("About you"),
+    "subscribers": gettext_lazy("About you"),
+    "subscriptions": gettext_lazy("Subscriptions"),
+}
+
+
+def label(name: str) -> str:
+    """A column's name as words: the known ones translated, the others with their underscores
+    gone.
+    """
+    return str(LABELS[name]) if name in LABELS else name.replace("_", " ").capitalize()
+
+
+def section_title(table: str) -> str:
+    key = table.lower()
+    return str(TITLES[key]) if key in TITLES else label(table)
+
+
+def value_text(value: Any) -> str:
+    """A value as a person reads it: yes and no, local times, lists with commas."""
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, list):
+        return ", ".join(value_text(item) for item in value)
+    if isinstance(value, dict):
+        return "\n".join(f"{label(key)}: {value_text(item)}" for key, item in value.items())
+    if value is None:
+        return ""
+    return _moment(value) if isinstance(value, str) and _looks_like_a_time(value) else str(value)
+
+
+def cell(value: Any) -> str:
+    """A value as one cell of a CSV: nested ones as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _looks_like_a_time(text: str) -> bool:
+    return len(text) >= 20 and text[4] == text[7] == "-" and text[10] == "T" and text[-1] == "Z"
+
+
+def _moment(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text).astimezone(ZoneInfo(settings.DISPLAY_TIME_ZONE))
+    except ValueError:
+        return text
+    return date_format(moment, "DATETIME_FORMAT")

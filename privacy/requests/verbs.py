@@ -1,0 +1,79 @@
+"""The fixed verbs of every app's `personal_data.py`, asked for all apps at once.
+
+`privacy` does not know who stores what (DESIGN.md section 3): it asks each app in installed order,
+from the roof down, and leaves out an app that does not offer the verb.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+from privacy import inventory
+
+
+def each(verb: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """(app, function) for every app that offers `verb`."""
+    for app in inventory.apps():
+        function = inventory.verb(app, verb)
+        if function is not None:
+            yield app.app, function
+
+
+def find_everywhere(kind: str, canonical: str) -> set[UUID]:
+    """Whoever has this identifier, in any app."""
+    return {subject for _app, find in each("find") for subject in find(kind, canonical)}
+
+
+def describe_everywhere(subject: UUID) -> dict[str, dict[str, Any]]:
+    """What a page may show before a purpose is given: masked, by app."""
+    return {app: shown for app, describe in each("describe") if (shown := describe(subject))}
+
+
+def block_everywhere(subject: UUID, reason: str) -> int:
+    """Close every gate of the person and empty their queue; how many were open."""
+    return sum(block(subject, reason) or 0 for _app, block in each("block"))
+
+
+def contacts_of(subject: UUID) -> list[Any]:
+    return [point for _app, contact in each("contact") for point in contact(subject)]
+
+
+def export_everywhere(subject: UUID) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """All that is stored of the person, opened: app -> table -> rows."""
+    exports = {app: export(subject) for app, export in each("export")}
+    return {app: kept for app, tables in exports.items() if (kept := _filled(tables))}
+
+
+def erase_everywhere(subject: UUID) -> dict[str, int]:
+    """Delete the person's rows and files; how many, by table. The caller holds the transaction."""
+    counts: dict[str, int] = {}
+    for app, erase in each("erase"):
+        for table, count in (erase(subject) or {}).items():
+            name = table if "." in table else f"{app}.{table}"
+            counts[name] = counts.get(name, 0) + count
+    return counts
+
+
+def scan_everywhere(subject: UUID, needles: list[str]) -> list[str]:
+    """Where something of the person was found after an erasure; empty is what we want."""
+    return [f"{app}: {place}" for app, scan in each("scan") for place in scan(subject, needles)]
+
+
+def recipients_of(subject: UUID) -> list[str]:
+    """Who else got the person's data, by name (C-154/21)."""
+    return sorted({name for _app, names in each("recipients") for name in names(subject)})
+
+
+def identifiers_of(subject: UUID) -> list[tuple[str, str]]:
+    """(kind, canonical identifier) in clear: what suppression and the scan need."""
+    pairs = {tuple(pair) for _app, given in each("identifiers") for pair in given(subject)}
+    return sorted((str(kind), str(canonical)) for kind, canonical in pairs)
+
+
+def under_way(subject: UUID) -> int:
+    """Messages to the person that are queued or on the wire just now."""
+    return sum(count(subject) for _app, count in each("under_way"))
+
+
+def _filled(tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    return {table: rows for table, rows in tables.items() if rows}

@@ -1,0 +1,120 @@
+"""Pages that a link opens: fetch my package, was that request mine, the certificate.
+
+A GET changes nothing, because messengers open every link they see. No session, no script, no cache,
+no referrer. Whoever guesses links is slowed down by the house's guess counter in front of the
+pages.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from privacy.models import Controller
+from privacy.requests import actions
+from privacy.requests.actions.identity import asked_by
+from privacy.requests.erasure import certificate as certificates
+from privacy.requests.errors import IllegalTransition, PackageGone
+from privacy.requests.export import package as packages
+
+View = Callable[..., HttpResponse]
+
+
+def token_page(*methods: str) -> Callable[[View], View]:
+    """A page without a session: the token alone opens it, so there is no cookie to forge with."""
+
+    def decorate(view: View) -> View:
+        guarded = csrf_exempt(never_cache(require_http_methods(methods)(view)))
+
+        @wraps(view)
+        def shown(request: HttpRequest, token: str) -> HttpResponse:
+            response: HttpResponse = guarded(request, token)
+            response["Cache-Control"] = "no-store"
+            response["Referrer-Policy"] = "no-referrer"
+            return response
+
+        shown.csrf_exempt = True  # type: ignore[attr-defined]
+        return shown
+
+    return decorate
+
+
+@token_page("GET", "HEAD", "POST")
+def package(request: HttpRequest, token: str) -> HttpResponse:
+    """One button; the POST behind it is the one download."""
+    if request.method == "POST":
+        return _download(request, token)
+    found = packages.by_token(token)
+    if found is None or not packages.is_available(found):
+        return _gone(request)
+    return _page(request, "package", {"package": found, "number": found.request.number})
+
+
+@token_page("GET", "HEAD", "POST")
+def proof(request: HttpRequest, token: str) -> HttpResponse:
+    """ "Did you ask for this?": yes or no, by POST."""
+    asked = asked_by(token)
+    if asked is None:
+        return _page(request, "proof_over", {}, status=410)
+    if request.method != "POST":
+        return _page(request, "proof", {"asked": asked})
+    is_mine = request.POST.get("answer") == "yes"
+    try:
+        decide = actions.prove_identity if is_mine else actions.deny_identity
+        decide(request=asked)
+    except IllegalTransition:
+        return _page(request, "proof_over", {}, status=410)
+    return _page(request, "proof_done", {"is_mine": is_mine, "number": asked.number})
+
+
+@token_page("GET", "HEAD")
+def erased(request: HttpRequest, token: str) -> HttpResponse:
+    """The certificate, for whoever holds the link of the last message."""
+    found = certificates.by_token(token)
+    if found is not None:
+        document = certificates.document(found)
+        return _page(request, "erased", {"document": document, "token": token})
+    if certificates.is_on_its_way(token):
+        return _page(request, "erased_soon", {}, status=202)
+    return _gone(request)
+
+
+@token_page("GET", "HEAD")
+def erased_pdf(request: HttpRequest, token: str) -> HttpResponse:
+    found = certificates.by_token(token)
+    if found is None:
+        return _gone(request)
+    return attachment(certificates.as_pdf(found), "application/pdf", f"{found.request.number}.pdf")
+
+
+def attachment(content: bytes, media_type: str, name: str) -> HttpResponse:
+    """A file to keep; never shown in the page, never stored by anything on the way."""
+    response = HttpResponse(content, content_type=media_type)
+    response["Content-Disposition"] = f'attachment; filename="jawort-{name}"'
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _download(request: HttpRequest, token: str) -> HttpResponse:
+    try:
+        found, packed = actions.fetch_package(token=token)
+    except PackageGone:
+        return _gone(request)
+    return attachment(packed, "application/zip", f"{found.request.number}.zip")
+
+
+def _gone(request: HttpRequest) -> HttpResponse:
+    """The same for what never was, what is over and what was erased."""
+    return _page(request, "gone", {}, status=410)
+
+
+def _page(
+    request: HttpRequest, name: str, context: dict[str, object], status: int = 200
+) -> HttpResponse:
+    controller = Controller.objects.filter(pk=1).first()
+    context = {"controller": controller, **context}
+    return render(request, f"privacy/public/{name}.html", context, status=status)

@@ -1,0 +1,353 @@
+"""A request from its intake to its end: numbers, clock, identity, outcomes."""
+
+# ruff: noqa: F401, F811  (fixtures are imported by name and asked for by name)
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.db import connections
+
+from privacy.access import Actor, NotAllowed
+from privacy.models import AuditEntry, DataSubject, Request
+from privacy.requests import actions, errors
+from privacy.requests.notes import notes_of
+from privacy.requests.states import TRANSITIONS, advance
+from privacy.vault import new_subject
+from tests.privacy.requests_world import (
+    NOON,
+    PHONE,
+    ask,
+    controller,
+    editor,
+    officer,
+    people,
+    subject,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def audit_of(request):
+    return list(
+        AuditEntry.objects.filter(ref=str(request.pk))
+        .order_by("at")
+        .values_list("action", flat=True)
+    )
+
+
+def test_first_request_of_a_year_is_number_one_and_the_next_is_two(ask):
+    first, second = ask("access"), ask("erasure")
+
+    assert (first.number, second.number) == ("2026-0001", "2026-0002")
+    assert ask("objection", received_at=datetime(2025, 12, 31, 23, 30, tzinfo=UTC)).number == (
+        "2026-0003"  # already 2026 in Berlin
+    )
+    assert ask("restriction", received_at=datetime(2025, 12, 31, tzinfo=UTC)).number == "2025-0001"
+
+
+def test_a_request_has_its_clock_and_its_audit_entry(ask):
+    request = ask("access")
+
+    assert request.due_at == datetime(2026, 7, 1, 21, 59, 59, tzinfo=UTC)
+    assert audit_of(request) == ["request.opened"]
+
+
+def test_the_controllers_land_decides_about_holidays(ask, controller):
+    controller.land = "SN"
+    controller.save()
+
+    in_saxony = ask(received_at=datetime(2025, 10, 19, 10, tzinfo=UTC))
+
+    assert in_saxony.due_at.date().isoformat() == "2025-11-20"
+
+
+def test_asking_again_returns_the_open_request(ask):
+    first = ask("access")
+
+    assert ask("access") == first
+    assert ask("erasure") != first
+    actions.close_request(request=first, outcome="withdrawn", actor=Actor.system("test"))
+    assert ask("access") != first
+
+
+def test_a_stranger_is_answered_with_no_data(ask):
+    request = ask("access", who=None)
+
+    assert (request.status, request.outcome) == ("closed", "no_data")
+    assert audit_of(request) == ["request.opened", "request.closed"]
+
+
+def test_a_letter_from_nobody_we_know_stays_open_for_the_dpo(ask, officer):
+    request = ask("access", who=None, origin="staff", verified=False, actor=officer)
+
+    assert request.status == "received"
+
+
+def test_an_editor_cannot_enter_a_request(ask, editor):
+    with pytest.raises(NotAllowed):
+        ask(actor=editor, origin="staff")
+
+    assert not Request.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_open", "status"),
+    [
+        ("access", True, "active"),
+        ("erasure", False, "restricted"),
+        ("restriction", False, "restricted"),
+        ("objection", False, "active"),
+    ],
+)
+def test_what_wants_to_stop_stops_at_once(ask, people, subject, kind, is_open, status):
+    ask(kind)
+
+    assert people.run("SELECT is_open FROM people_person") == [(is_open,)]
+    assert DataSubject.objects.get(pk=subject).status == status
+
+
+def test_a_forged_letter_stops_nothing(ask, people, officer):
+    ask("erasure", origin="staff", verified=False, actor=officer)
+
+    assert people.run("SELECT is_open FROM people_person") == [(True,)]
+
+
+# Identity
+
+
+def asked(ask, officer, kind="access"):
+    """A letter about the person; the question has gone to their channel. Returns it with its
+    token.
+    """
+    request = ask(kind, origin="staff", verified=False, actor=officer)
+    actions.ask_identity(request=request, actor=officer)
+    return Request.objects.get(pk=request.pk)
+
+
+def token_in(people):
+    return people.sent[-1][2]["link"].rstrip("/").rpartition("/")[2]
+
+
+def test_the_question_goes_to_the_subscribed_channel_and_stops_the_clock(
+    ask, officer, people, subject
+):
+    request = asked(ask, officer)
+
+    who, template, context = people.sent[-1]
+    assert (who, template) == (subject, "privacy/answers/identity_question.txt")
+    assert context["number"] == request.number
+    assert request.status == "verifying"
+    assert request.paused_at
+    assert token_in(people).encode() not in bytes(request.proof_hash)
+
+
+def test_the_answer_proves_it_and_moves_the_end_by_the_days_it_took(ask, officer, people):
+    with time_machine.travel(NOON, tick=False) as clock:
+        request = asked(ask, officer, "erasure")
+        clock.shift(timedelta(days=3, hours=5))
+        found = actions.identity.asked_by(token_in(people))
+        actions.prove_identity(request=found)
+
+    request.refresh_from_db()
+    assert (request.status, request.is_verified, request.paused_days) == ("received", True, 3)
+    assert request.due_at.date().isoformat() == "2026-07-06"  # 1 July + 3 days is a Saturday
+    assert (request.proof_hash, request.paused_at) == (None, None)
+    assert people.run("SELECT is_open FROM people_person") == [(False,)]
+
+
+def test_a_link_proves_once(ask, officer, people):
+    asked(ask, officer)
+    token = token_in(people)
+    actions.prove_identity(request=actions.identity.asked_by(token))
+
+    assert actions.identity.asked_by(token) is None
+
+
+def test_a_wrong_link_proves_nothing(ask, officer, people):
+    asked(ask, officer)
+    token = token_in(people)
+
+    assert actions.identity.asked_by(token) is not None
+    assert actions.identity.asked_by(token[:-1] + ("A" if token[-1] != "A" else "B")) is None
+
+
+def test_the_number_written_back_in_the_chat_proves_it(ask, officer, subject):
+    request = asked(ask, officer)
+
+    assert actions.answer_identity(subject=subject, text="Ja, hallo") is None
+    assert actions.answer_identity(subject=new_subject(), text=request.number) is None
+    assert actions.answer_identity(subject=subject, text=f"Ja: {request.number}!") == request
+    request.refresh_from_db()
+    assert request.is_verified
+
+
+def test_this_was_not_me_ends_the_request(ask, officer, people):
+    request = asked(ask, officer, "erasure")
+
+    actions.deny_identity(request=actions.identity.asked_by(token_in(people)))
+
+    request.refresh_from_db()
+    assert (request.status, request.outcome) == ("closed", "not_identified")
+    assert people.run("SELECT is_open FROM people_person") == [(True,)]
+
+
+def test_nothing_is_exported_or_erased_before_the_proof(ask, officer):
+    letter = ask("access", origin="staff", verified=False, actor=officer)
+    with pytest.raises(errors.NotVerified):
+        actions.make_package(request=letter, actor=officer)
+
+    letter = ask("erasure", origin="staff", verified=False, actor=officer)
+    with pytest.raises(errors.NotVerified):
+        actions.start_erasure(request=letter, actor=officer)
+
+
+def test_a_letter_is_linked_to_one_person_only(ask, officer, subject):
+    letter = ask("access", who=None, origin="staff", verified=False, actor=officer)
+
+    actions.link_person(request=letter, subject=subject, actor=officer)
+
+    letter.refresh_from_db()
+    assert letter.subject == subject
+    with pytest.raises(errors.PersonKnown):
+        actions.link_person(request=letter, subject=new_subject(), actor=officer)
+
+
+# Extension
+
+
+def test_an_extension_within_the_first_month_sends_its_notice(ask, officer, people):
+    request = ask("access")
+    with time_machine.travel(request.due_at, tick=False):
+        actions.extend(request=request, reasons="Sehr viele Anfragen", actor=officer)
+
+    request.refresh_from_db()
+    assert request.due_at.date().isoformat() == "2026-09-01"
+    assert people.sent[-1][1] == "privacy/answers/extended.txt"
+    assert people.sent[-1][2]["due"] == "2026-09-01"
+    assert [(note.kind, note.text) for note in notes_of(request)] == [
+        ("extension", "Sehr viele Anfragen")
+    ]
+    assert b"Anfragen" not in bytes(request.note_sealed)
+
+
+def test_no_extension_after_the_first_month_nor_twice_nor_without_reasons(ask, officer, people):
+    request = ask("access")
+    late = time_machine.travel(request.due_at + timedelta(seconds=1), tick=False)
+    with late, pytest.raises(errors.TooLateToExtend):
+        actions.extend(request=request, reasons="Zu spät", actor=officer)
+    with time_machine.travel(NOON + timedelta(days=2), tick=False):
+        with pytest.raises(errors.ReasonMissing):
+            actions.extend(request=request, reasons="  ", actor=officer)
+        assert people.sent == []
+        actions.extend(request=request, reasons="Erst so", actor=officer)
+        with pytest.raises(errors.TooLateToExtend):
+            actions.extend(request=request, reasons="Noch einmal", actor=officer)
+
+
+# Outcomes
+
+
+@pytest.mark.parametrize("outcome", ["refused", "partly"])
+def test_a_refusal_needs_reasons_which_are_sealed_and_told(ask, officer, people, outcome):
+    request = ask("access")
+    with pytest.raises(errors.ReasonMissing):
+        actions.close_request(request=request, outcome=outcome, actor=officer)
+
+    actions.close_request(
+        request=request, outcome=outcome, actor=officer, reasons="Rechtsmissbrauch"
+    )
+
+    request.refresh_from_db()
+    assert (request.status, request.outcome) == ("closed", outcome)
+    assert people.sent[-1][1:] == (
+        f"privacy/answers/{outcome}.txt",
+        {"number": "2026-0001", "reasons": "Rechtsmissbrauch"},
+    )
+    assert b"missbrauch" not in bytes(request.note_sealed)
+    assert notes_of(request)[0].text == "Rechtsmissbrauch"
+
+
+def test_fulfilled_is_said_by_the_machinery_where_there_is_one(ask, officer):
+    with pytest.raises(errors.WrongKind):
+        actions.close_request(request=ask("access"), outcome="fulfilled", actor=officer)
+
+    done = actions.close_request(request=ask("objection"), outcome="fulfilled", actor=officer)
+    assert done.outcome == "fulfilled"
+
+
+def test_a_withdrawn_erasure_no_longer_restricts(ask, officer, subject):
+    request = ask("erasure")
+    assert DataSubject.objects.get(pk=subject).status == "restricted"
+
+    actions.close_request(request=request, outcome="withdrawn", actor=officer)
+
+    assert DataSubject.objects.get(pk=subject).status == "active"
+
+
+def test_every_pair_of_states_is_as_the_table_says(ask):
+    request = ask("access")
+    for old in Request.Status.values:
+        for new in Request.Status.values:
+            Request.objects.filter(pk=request.pk).update(status=old)
+            request.refresh_from_db()
+            if new in TRANSITIONS[old]:
+                advance(request, new)
+                assert request.status == new
+            else:
+                with pytest.raises(errors.IllegalTransition):
+                    advance(request, new)
+                assert Request.objects.get(pk=request.pk).status == old
+
+
+def test_somebody_else_was_first(ask):
+    request = ask("access")
+    Request.objects.filter(pk=request.pk).update(status="closed")
+
+    with pytest.raises(errors.IllegalTransition):
+        advance(request, "review")
+
+
+def test_no_entry_of_the_log_tells_who_it_was(ask, officer, people):
+    request = asked(ask, officer)
+    actions.answer_identity(subject=request.subject, text=request.number)
+    actions.close_request(request=request, outcome="refused", reasons="Müßig", actor=officer)
+
+    entries = [bytes(entry.entry).decode() for entry in AuditEntry.objects.all()]
+    assert len(entries) >= 4
+    for entry in entries:
+        assert not any(word in entry for word in (PHONE[3:], "Müßig", request.number))
+        assert json.loads(entry)["schema"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_forty_at_once_get_forty_numbers_without_a_gap(people, staff):
+    officer = Actor.staff(staff("dpo"))
+
+    def one(_number):
+        try:
+            return actions.open_request(
+                subject=None, kind="access", origin="staff", verified=False,
+                received_at=NOON, actor=officer,
+            ).number  # fmt: skip
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as threads:
+        numbers = list(threads.map(one, range(40)))
+
+    assert sorted(numbers) == [f"2026-{n:04d}" for n in range(1, 41)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_person_asking_twice_at_once_opens_one_request(people, ask):
+    def one(_number):
+        try:
+            return ask("access").pk
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(one, range(8)))) == 1
