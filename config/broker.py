@@ -47,11 +47,11 @@ class Channel(filesystem.Channel):
     def data_folder_out(self) -> Path:
         return self._folder("queue")
 
-    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
-        name = f"{monotonic_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
-        write_whole(self.data_folder_out / name, dumps(payload))
+    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+        name = f"{monotonic_ns() // 1_000_000:015d}_{uuid.uuid4()}.{queue}.msg"
+        write_whole(self.data_folder_out / name, dumps(message))
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: float | None = None) -> Any:
         """The oldest message; a rename decides which of several workers has it."""
         taken = self._folder("taken")
         for name in sorted(os.listdir(self.data_folder_in)):
@@ -69,7 +69,9 @@ class Channel(filesystem.Channel):
                 log.warning("Broker message is unreadable and was dropped")
         raise Empty
 
-    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+    def _queue_bind(
+        self, exchange: str, routing_key: str | None, pattern: str | None, queue: str
+    ) -> None:
         binding = [routing_key or "", pattern or "", queue or ""]
         with self._bindings(exchange) as bindings:
             if binding not in bindings:
@@ -87,7 +89,7 @@ class Channel(filesystem.Channel):
     @contextmanager
     def _bindings(self, exchange: str) -> Iterator[list[list[str]]]:
         """The table of one exchange, changed by one process at a time, never seen half-written."""
-        file: Path = self._exchange_file(exchange)
+        file: Path = self._exchange_file(exchange)  # type: ignore[attr-defined]  # newer than its stubs
         with file.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             before = [list(binding) for binding in self.get_table(exchange)]

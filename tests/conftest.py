@@ -15,14 +15,18 @@ from typing import Any
 
 import psycopg
 import pytest
+from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
+from django.contrib.auth.signals import user_logged_in
 from django.core.management import call_command
 from django.db import connections
+from django.http import HttpRequest
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
 from config.databases import grant
 from config.embedded.home import APP, DATABASE, OWNER, Home
+from config.translations import compile_catalogues
 from tests.clusters import TemporaryClusters
 
 ALIASES = ("default", "keystore")
@@ -42,6 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
     shared = getattr(config, "workerinput", {}).get("jawort")
     if shared:
         Run.folder, Run.name = shared
+    else:
+        compile_catalogues()
 
 
 def pytest_configure_node(node: Any) -> None:
@@ -179,6 +185,19 @@ def _use(alias: str, name: str) -> None:
     connections[alias].close()
     settings.DATABASES[alias]["NAME"] = name
     connections[alias].settings_dict["NAME"] = name
+
+
+@pytest.fixture(autouse=True)
+def force_login_shows_both_factors() -> Iterator[None]:
+    """`client.force_login(user)` is a whole sign-in: it stands for the password and the code."""
+
+    def shown(request: HttpRequest, user: Any, **more: Any) -> None:
+        if type(request) is HttpRequest:  # made by the test client; a page's is a subclass
+            record_authentication(request, user, "mfa", type="totp", reauthenticated=True)
+
+    user_logged_in.connect(shown)
+    yield
+    user_logged_in.disconnect(shown)
 
 
 AsApp = Callable[[str], AbstractContextManager[None]]

@@ -25,6 +25,7 @@ from config.embedded.home import CLUSTERS, Home, HouseError
 from config.embedded.plan import Plan
 from config.embedded.processes import GRACE_SECONDS, MARK, Service, end_marked, trim
 from config.embedded.secrets import make_secrets
+from config.translations import compile_catalogues
 
 READY_SECONDS = 60.0
 LEFTOVER_SECONDS = 10.0
@@ -72,6 +73,7 @@ class House:
         self._end_leftovers()
         for name, (host, port) in self.plan.ports.items():
             _refuse_taken(name, host, port)
+        compile_catalogues()
         if self.plan.embedded:
             make_secrets(self.plan.var / "secrets")
 
