@@ -47,9 +47,9 @@ class Channel(filesystem.Channel):
     def data_folder_out(self) -> Path:
         return self._folder("queue")
 
-    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
-        name = f"{monotonic_ns() // 1_000_000:015d}_{uuid.uuid4()}.{queue}.msg"
-        write_whole(self.data_folder_out / name, dumps(message))
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        name = f"{monotonic_ns():020d}_{uuid.uuid4()}.{queue}.msg"
+        write_whole(self.data_folder_out / name, dumps(payload))
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         """The oldest message; a rename decides which of several workers has it."""

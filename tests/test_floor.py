@@ -19,11 +19,12 @@ def upward_imports(file: Path, room: str) -> Iterator[str]:
     tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
     for node in ast.walk(tree):
         for name in _imported(node):
+            place = f"{file}:{getattr(node, 'lineno', 0)}"
             target = name.partition(".")[0]
             if target in FLOORS and FLOORS.index(target) > FLOORS.index(room):
-                yield f"{file}:{node.lineno} imports {name}, which is above {room}"
+                yield f"{place} imports {name}, which is above {room}"
             if target == "tests":
-                yield f"{file}:{node.lineno} imports {name}: the house does not know its tests"
+                yield f"{place} imports {name}: the house does not know its tests"
 
 
 def _imported(node: ast.AST) -> list[str]:
@@ -33,7 +34,7 @@ def _imported(node: ast.AST) -> list[str]:
         return [node.module]
     if isinstance(node, ast.Call) and node.args and _called(node) in LATE_IMPORTS:
         first = node.args[0]
-        return [first.value] if isinstance(first, ast.Constant) else []
+        return [str(first.value)] if isinstance(first, ast.Constant) else []
     return []
 
 

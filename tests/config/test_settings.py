@@ -104,9 +104,9 @@ def variables_read() -> set[str]:
             owner = getattr(node.func.value, "id", "")
             first = node.args[0] if node.args else None
             if owner in ("env", "Origin") and isinstance(first, ast.Constant):
-                found.add(first.value)
+                found.add(str(first.value))
                 if node.func.attr in ("secret", "root_key"):
-                    found.add(f"{first.value}_FILE")
+                    found.add(f"{first.value!s}_FILE")
     return found
 
 
