@@ -255,6 +255,7 @@ class SmtpServer:
     connections: int = 4
     per_connection: int = 100
     ca_file: str = ""
+    ehlo: str = "localhost"  # our name in the greeting
     plain_allowed: bool = False  # plain text to another machine only when someone said so
 
 

@@ -159,7 +159,7 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("zero", {"maxNesting": NESTING_MAX}).enable(BLOCK_RULES + INLINE_RULES)
     parser.validateLink = lambda url: True  # type: ignore[method-assign]
     parser.normalizeLink = lambda url: url  # type: ignore[method-assign]
-    parser.normalizeLinkText = lambda url: url  # type: ignore[method-assign]
+    parser.normalizeLinkText = lambda link: link  # type: ignore[method-assign]
     return parser
 
 

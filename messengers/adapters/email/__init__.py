@@ -8,7 +8,7 @@ receive_mail`, which signs them (`incoming`). DKIM, SPF and DMARC are the relay'
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 from urllib.parse import quote
 
 from messengers.adapters.email import addresses, incoming, replies
@@ -119,12 +119,13 @@ class Email(Adapter):
         return SmtpServer(
             host=str(settings.get("host", "")),
             port=int(settings.get("port") or 587),
-            security=security,
+            security=cast("Literal['tls', 'starttls', 'plain']", security),
             username=str(settings.get("username") or ""),
             password=self.account.secrets.get("password", ""),
             connections=int(settings.get("connections") or 4),
             per_connection=int(settings.get("per_connection") or 100),
             ca_file=str(settings.get("ca_file") or ""),
+            ehlo=self._sender_domain or "localhost",
             plain_allowed=str(settings.get("plain_allowed") or "").lower()
             in ("yes", "ja", "true", "1"),
         )

@@ -20,11 +20,11 @@ _RULES: tuple[tuple[str, str, str, Reason, Scope], ...] = (
     (r"53[0458]", "", "", Reason.AUTH_CONFIG, "account"),
     (r"5\d\d", r"5\.7\.(0|8|9|14)", "", Reason.AUTH_CONFIG, "account"),
     (r"50[0-4]|555|523", "", "", Reason.AUTH_CONFIG, "account"),
-    (r"5\d\d", r"5\.(3\.4|5\.\d+|6\.\d+)", "", Reason.AUTH_CONFIG, "account"),
+    (r"5\d\d", r"5\.(3\.4|5\.\d+|6\.[0-6])", "", Reason.AUTH_CONFIG, "account"),
     (r"5\d\d", r"5\.2\.2", "", Reason.TEMPORARY, "recipient"),
     (
         r"5\d\d",
-        r"5\.1\.(1|2|3|6|10)|5\.2\.1|5\.4\.4",
+        r"5\.1\.(1|2|3|6|10)|5\.2\.1|5\.4\.4|5\.6\.7",
         "",
         Reason.PERMANENT_RECIPIENT,
         "recipient",
