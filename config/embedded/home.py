@@ -92,7 +92,7 @@ class Home:
             user.can("test", "-x", folder) and user.can(binaries / "bin" / "postgres", "--version")
         ):
             folder = _shared_folder()
-            binaries = shutil.copytree(binaries, folder / "binaries", dirs_exist_ok=True)
+            binaries = _copy_binaries(folder)
         sockets = folder / "sockets"
         if len(os.fsencode(sockets)) > SOCKET_FOLDER_MAX:
             sockets = Path("/tmp") / f"jawort-{secrets.token_hex(8)}"
@@ -126,6 +126,16 @@ def packaged_binaries() -> Path:
             "The embedded PostgreSQL is not installed: run `make run`, or set DATABASE_URL."
         )
     return Path(package.origin).parent / "pginstall18"
+
+
+def _copy_binaries(folder: Path) -> Path:
+    """Copy PostgreSQL below `folder`, and beside it the libraries that its programs look for."""
+    source = packaged_binaries()
+    package = source.parent
+    for part in (source, package.with_name(f"{package.name}.libs")):
+        if part.exists():
+            shutil.copytree(part, folder / part.relative_to(package.parent))
+    return folder / source.relative_to(package.parent)
 
 
 def server_user(folder: Path) -> ServerUser:

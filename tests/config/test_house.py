@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from config.embedded.cluster import Cluster
-from config.embedded.home import CLUSTERS, DATABASE, OWNER, Home
+from config.embedded.home import CLUSTERS, DATABASE, OWNER, Home, server_user
 from config.embedded.processes import marked
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -234,7 +234,7 @@ def test_root_below_a_folder_nobody_enters_moves_the_clusters(tmp_path, monkeypa
     home = Home.decide(var)
 
     assert home.folder.is_relative_to(f"/tmp/jawort-{os.getpid()}")
-    assert (home.binaries / "bin" / "postgres").exists()
+    assert server_user(home.folder).can(home.binaries / "bin" / "initdb", "--version")
     assert hidden.stat().st_mode & 0o777 == 0o700
     assert Home.decide(var) == home
     assert json.loads((var / "embedded.json").read_text())["folder"] == str(home.folder)
