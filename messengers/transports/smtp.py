@@ -39,7 +39,10 @@ _UNSAFE = re.compile(r"[\s<>\x00-\x1f\x7f]")
 
 @dataclass(slots=True)
 class _Job:
-    """One mail on its way through the queue. `state`: waiting, running, over."""
+    """One mail on its way through the queue. `state`: waiting, running, sending, over.
+
+    Up to `sending` nothing of it has left.
+    """
 
     key: Hashable
     request: SmtpRequest
@@ -54,6 +57,10 @@ class _Job:
                 return False
             self.state = new
             return True
+
+    def stop(self) -> bool:
+        """Keep the mail from leaving; False if it may have left already."""
+        return self.move("waiting", "over") or self.move("running", "over")
 
 
 class SmtpTransport:
@@ -102,7 +109,7 @@ class SmtpTransport:
     def close(self) -> None:
         """Say QUIT on all connections, after the mails that are on the wire."""
         for job in self._pending.values():
-            job.move("waiting", "over")
+            job.stop()
         for _ in self._threads:
             self._jobs.put(None)
         if self._pid == os.getpid():
@@ -137,13 +144,13 @@ class SmtpTransport:
         return arrived
 
     def _overdue(self) -> list[tuple[Hashable, Outcome]]:
-        """Mails whose time is over: one that waits in the queue will now never start."""
+        """Mails whose time is over: one that has not left yet never will."""
         now = time.monotonic()
         late: list[tuple[Hashable, Outcome]] = []
         for job in [job for job in self._pending.values() if job.deadline <= now]:
             del self._pending[job.key]
-            if job.move("waiting", "over"):
-                late.append((job.key, NotSent("no connection was free in time")))
+            if job.stop():
+                late.append((job.key, NotSent("timeout")))
             else:
                 late.append((job.key, Lost("timeout")))
         return late
@@ -196,6 +203,9 @@ class _Worker:
             return NotSent(_cause(error))
         if refused:
             return refused
+        if not job.move("running", "sending"):
+            self.drop()
+            return NotSent("timeout")
         return self.content(job)
 
     def connect(self, deadline: float) -> SmtpResponse | None:
@@ -233,9 +243,23 @@ class _Worker:
             self.smtp.starttls(context=self.context())
             self.smtp.ehlo()
         if server.username:
-            self.smtp.login(server.username, server.password)
+            self.sign_in(self.smtp)
         self.sent = 0
         return None
+
+    def sign_in(self, smtp: smtplib.SMTP) -> None:
+        """One try by the first way both know; smtplib's own `login` tries all and gets locked out.
+
+        Raises `SMTPAuthenticationError` or `SMTPNotSupportedError`.
+        """
+        smtp.user, smtp.password = self.server.username, self.server.password
+        offered = smtp.esmtp_features.get("auth", "").upper().split()
+        if "PLAIN" in offered:
+            smtp.auth("PLAIN", smtp.auth_plain)
+        elif "LOGIN" in offered:
+            smtp.auth("LOGIN", smtp.auth_login)
+        else:
+            raise smtplib.SMTPNotSupportedError("no common way to sign in")
 
     def context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.server.ca_file or certifi.where())

@@ -1,7 +1,7 @@
 """A mail server on loopback with scripted refusals; keeps or logs what it accepted.
 
 The local part of a recipient says what happens to it (`unknown@…` is refused, `full@…` is deferred),
-`Script` what happens to connections. As a process of its own it logs a line per accepted mail:
+`Script` what happens to connections. As a process of its own it logs a line for each mail:
 
     python -m tests.standins.smtp_server --log accepted.jsonl
 """
@@ -126,7 +126,7 @@ def _break(server: SMTP) -> None:
 
 def _authenticate(server: object, session: object, envelope: object, mechanism: str, data: object):
     right = LoginPassword(USER.encode(), PASSWORD.encode())
-    return AuthResult(success=data == right)
+    return AuthResult(success=data == right, handled=False)
 
 
 @contextlib.contextmanager
