@@ -1,4 +1,4 @@
-"""privacy/suppression: an address stays recognisable without being kept, and only its owner lifts it."""
+"""privacy/suppression: an address stays recognisable without being kept; its owner lifts it."""
 
 import os
 from uuid import UUID
