@@ -123,6 +123,7 @@ class InboundEvent(models.Model):
     day = models.DateField()  # of the inbox key
     sealed = models.BinaryField(null=True)  # emptied when handled
     is_withdrawal = models.BooleanField(default=False)  # already applied inside the hook
+    delivery = models.BigIntegerField(null=True)  # whose refusal told of it, instead of a body
     attempts = models.PositiveSmallIntegerField(default=0)
 
     class Meta:

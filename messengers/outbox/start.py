@@ -29,7 +29,7 @@ chosen AS (
       FROM given ORDER BY address_id, gate_id
 ),
 placed AS MATERIALIZED (
-    SELECT address_id, gate_id, channel_id, nth / {size} AS part, nth % {size} AS position
+    SELECT address_id, gate_id, channel_id, nth / {size} AS part, nth %% {size} AS position
       FROM (SELECT *, row_number() OVER (PARTITION BY channel_id ORDER BY address_id) - 1 AS nth
               FROM chosen) AS numbered
 ),

@@ -1,0 +1,216 @@
+"""One commit: the answers that came and the intents that refill the window, in one transaction.
+
+The order of its statements is what the promises rest on:
+
+1. Lock our batches, in the order of their ids, by token. Who has lost the lease writes nothing.
+2. Read dispatches, channels and the epoch in a statement of their own. Joined to the first, they
+   would be as old as its snapshot after a wait for the lock, and a pause in between not seen.
+3. Take the gates of the next positions `FOR SHARE SKIP LOCKED`: one that is being closed just now
+   is left for later, and one that was closed is never passed.
+4. Write answers, positions on the wire and the new end of the lease.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from messengers.engine.open_batches import Intent, OpenBatch, Result
+from messengers.engine.outcomes import Verdict
+from messengers.outbox.control import recount
+from messengers.sql import rows, run
+from privacy.vault import keyed_hash
+
+LOCK = """
+    SELECT b.id, b.on_wire FROM messengers_batch b
+      JOIN unnest(%s::bigint[], %s::bigint[]) AS ours (id, token)
+        ON ours.id = b.id AND ours.token = b.token
+     WHERE b.status = 'working' ORDER BY b.id FOR UPDATE OF b"""
+DISPATCHES = """
+    SELECT id, status, coalesce(expires_at <= clock_timestamp(), false)
+      FROM messengers_dispatch WHERE id = ANY(%s)"""
+CHANNELS = """
+    SELECT id FROM messengers_channel
+     WHERE id = ANY(%s) AND status = 'active'
+       AND (paused_until IS NULL OR paused_until <= clock_timestamp())"""
+EPOCH = "SELECT 1 FROM messengers_instance WHERE epoch = %s"
+OPEN_GATES = """
+    SELECT id FROM messengers_gate
+     WHERE id = ANY(%s) AND is_open ORDER BY id FOR SHARE SKIP LOCKED"""
+OTHER_GATES = "SELECT id, is_open, reason FROM messengers_gate WHERE id = ANY(%s)"
+RECORD = """
+    UPDATE messengers_delivery d
+       SET status = r.status, cause = r.cause, attempts = r.attempts,
+           next_at = clock_timestamp() + make_interval(secs => r.wait),
+           provider_ref = coalesce(r.ref, d.provider_ref), changed_at = clock_timestamp(),
+           values_sealed = CASE WHEN r.status IN ('queued', 'failed') THEN d.values_sealed END
+      FROM unnest(%s::bigint[], %s::smallint[], %s::text[], %s::text[], %s::smallint[],
+                  %s::float8[], %s::bytea[]) AS r (batch, position, status, cause, attempts,
+                                                   wait, ref)
+     WHERE d.batch_id = r.batch AND d.position = r.position AND d.status = 'queued'"""
+EVIDENCE = """
+    UPDATE messengers_delivery d
+       SET status = r.status, cause = r.cause, attempts = r.attempts,
+           provider_ref = coalesce(r.ref, d.provider_ref), changed_at = clock_timestamp(),
+           values_sealed = NULL
+      FROM unnest(%s::bigint[], %s::smallint[], %s::text[], %s::text[], %s::smallint[],
+                  %s::float8[], %s::bytea[]) AS r (batch, position, status, cause, attempts,
+                                                   wait, ref)
+     WHERE d.batch_id = r.batch AND d.position = r.position
+       AND d.status = 'in_doubt' AND d.cause = 'worker_lost'"""
+RENEW = """
+    UPDATE messengers_batch b
+       SET on_wire = w.on_wire::smallint[],
+           lease_until = clock_timestamp() + make_interval(secs => w.lease)
+      FROM unnest(%s::bigint[], %s::text[], %s::float8[]) AS w (id, on_wire, lease)
+     WHERE b.id = w.id"""
+# What an ended dispatch leaves behind takes its word for it: cancelled or expired.
+END_LEFTOVERS = """
+    UPDATE messengers_delivery d SET status = s.status, changed_at = clock_timestamp()
+      FROM messengers_batch b JOIN messengers_dispatch s ON s.id = b.dispatch_id
+     WHERE b.id = ANY(%s) AND s.status IN ('cancelled', 'expired')
+       AND d.batch_id = b.id AND d.status = 'queued'"""
+CLOSE = """
+    UPDATE messengers_batch b
+       SET status = CASE WHEN left_over.n = 0 THEN 'done'
+                         WHEN left_over.dispatch_status = 'paused' THEN 'held'
+                         ELSE 'waiting' END,
+           lease_until = NULL, on_wire = '{}',
+           due_at = greatest(left_over.next_at,
+                             clock_timestamp() + make_interval(secs => %s)),
+           losses = CASE WHEN %s THEN b.losses + 1 ELSE 0 END
+      FROM (SELECT o.id, s.status AS dispatch_status, count(d.id) AS n,
+                   min(coalesce(d.next_at, '-infinity')) AS next_at
+              FROM messengers_batch o JOIN messengers_dispatch s ON s.id = o.dispatch_id
+              LEFT JOIN messengers_delivery d ON d.batch_id = o.id AND d.status = 'queued'
+             WHERE o.id = ANY(%s) GROUP BY o.id, s.status) AS left_over
+     WHERE b.id = left_over.id
+ RETURNING b.id, b.dispatch_id, b.status"""
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the database says about our batches, read under their locks."""
+
+    ours: set[int] = field(default_factory=set)
+    running: set[UUID] = field(default_factory=set)
+    expired: set[UUID] = field(default_factory=set)
+    channels: set[UUID] = field(default_factory=set)
+    is_our_epoch: bool = False
+
+    def allow(self, batch: OpenBatch) -> bool:
+        """Whether an intent for this batch may be written now."""
+        return (
+            batch.id in self.ours
+            and self.is_our_epoch
+            and batch.dispatch in self.running
+            and batch.channel in self.channels
+        )
+
+
+def lock(batches: Sequence[OpenBatch], epoch: UUID) -> Facts:
+    """Steps 1 and 2. To be called first in the transaction."""
+    facts = Facts()
+    pairs = [[batch.id for batch in batches], [batch.token for batch in batches]]
+    facts.ours = {row[0] for row in rows(LOCK, pairs)}
+    for dispatch, status, is_expired in rows(DISPATCHES, [[batch.dispatch for batch in batches]]):
+        if is_expired:
+            facts.expired.add(dispatch)
+        elif status == "running":
+            facts.running.add(dispatch)
+    facts.channels = {row[0] for row in rows(CHANNELS, [[batch.channel for batch in batches]])}
+    facts.is_our_epoch = bool(rows(EPOCH, [epoch]))
+    return facts
+
+
+@dataclass(slots=True)
+class Gates:
+    """The gates' answers: open and share-locked, closed with a reason, or neither just now."""
+
+    open: set[UUID] = field(default_factory=set)
+    closed: dict[UUID, str] = field(default_factory=dict)
+
+    def verdict(self, gate: UUID | None) -> Verdict | None:
+        """Why this person must not be written to, or None."""
+        if gate is None or gate not in self.closed:
+            return None
+        return Verdict("suppressed", self.closed[gate], is_attempt=False)
+
+    def lets(self, gate: UUID | None) -> bool:
+        return gate is None or gate in self.open
+
+
+def ask_gates(intents: Iterable[Intent]) -> Gates:
+    """Step 3. A gate that no longer exists went with its person."""
+    asked = {intent.recipient.gate for intent in intents if intent.recipient.gate is not None}
+    gates = Gates()
+    if asked:
+        gates.open = {row[0] for row in rows(OPEN_GATES, [list(asked)])}
+    rest = asked - gates.open
+    if rest:
+        seen = {row[0]: row for row in rows(OTHER_GATES, [list(rest)])}
+        for gate in rest:
+            if gate not in seen:
+                gates.closed[gate] = "erased"
+            elif not seen[gate][1]:
+                gates.closed[gate] = seen[gate][2]
+    return gates
+
+
+def record(batches: Iterable[OpenBatch]) -> int:
+    """Write the results of batches we hold; rows that have moved on are left alone."""
+    return _write(RECORD, batches)
+
+
+def testify(batches: Iterable[OpenBatch]) -> int:
+    """Late answers of a worker that lost its lease: evidence for what was put in doubt."""
+    found = [batch for batch in batches if batch.results]
+    ids = sorted(batch.id for batch in found)
+    rows("SELECT id FROM messengers_batch WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [ids])
+    for batch in found:
+        batch.results = [r for r in batch.results if r.verdict.status in ("accepted", "failed")]
+    number = _write(EVIDENCE, found)
+    recount(ids)
+    return number
+
+
+def renew(batches: Sequence[OpenBatch], lease_seconds: Sequence[float]) -> None:
+    """Step 4: what is on the wire from this commit on, and how long the lease lasts."""
+    wires = ["{" + ",".join(map(str, sorted(batch.wire))) + "}" for batch in batches]
+    run(RENEW, [[batch.id for batch in batches], wires, list(lease_seconds)])
+
+
+def close(
+    batch_ids: Sequence[int], *, is_lost: bool = False, wait_seconds: float = 0.0
+) -> list[tuple[int, UUID, str]]:
+    """Give batches back, or mark them done; they are locked. Returns (id, dispatch, status)."""
+    ids = list(batch_ids)
+    run(END_LEFTOVERS, [ids])
+    closed = [(row[0], row[1], row[2]) for row in rows(CLOSE, [wait_seconds, is_lost, ids])]
+    recount(ids)
+    return closed
+
+
+def _write(statement: str, batches: Iterable[OpenBatch]) -> int:
+    found = [(batch, result) for batch in batches for result in batch.results]
+    if not found:
+        return 0
+    columns = zip(*(_columns(batch, result) for batch, result in found), strict=True)
+    return run(statement, [list(column) for column in columns])
+
+
+def _columns(batch: OpenBatch, result: Result) -> tuple[object, ...]:
+    recipient, verdict = result.recipient, result.verdict
+    return (
+        batch.id,
+        recipient.position,
+        verdict.status,
+        verdict.cause,
+        recipient.attempts + verdict.is_attempt,
+        verdict.wait,
+        provider_ref(batch.channel, verdict.provider_id) if verdict.provider_id else None,
+    )
+
+
+def provider_ref(channel: UUID, provider_id: str) -> bytes:
+    """What is kept of a provider's id, which may hold a phone number: enough to match receipts."""
+    return keyed_hash("provider_id", f"{channel}|{provider_id}")

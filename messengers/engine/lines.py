@@ -1,0 +1,150 @@
+"""A worker's line to one channel: its adapter, what it has rendered, and what its rate allows."""
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from messengers import media
+from messengers.channels import account_of, call_seconds
+from messengers.contract import (
+    Adapter,
+    Content,
+    Lost,
+    NotSent,
+    Outcome,
+    Rendered,
+    RenderError,
+    Request,
+)
+from messengers.models import Channel, Dispatch
+from messengers.rate import grant
+from messengers.registry import adapter_for
+from messengers.sql import run
+from messengers.transports import Transport, transport_for
+
+logger = logging.getLogger(__name__)
+
+WINDOW = 128  # calls in flight, and so the most that one crash puts in doubt
+LEASE_SLACK = 5.0  # seconds that a lease outlasts a call
+GRANT_LIFE = 1.0  # seconds after which an unused grant is forgotten
+GRANT_PAUSE = 0.02  # seconds before a rate that is used up is asked again
+GRANT_AHEAD = 0.1  # of a second's rate, asked for at once so that the row is not asked each time
+
+PREPARED = """
+    UPDATE messengers_dispatch SET prepared = prepared || jsonb_build_object(%s::text, %s::jsonb)
+     WHERE id = %s"""
+
+
+@dataclass(slots=True)
+class Text:
+    """One dispatch's content, rendered for one channel."""
+
+    rendered: Rendered | None
+    prepared: dict[str, Any] | None = None  # None: its picture is still on its way
+    upload: Request | None = field(default=None, repr=False)
+    problem: str = ""
+
+
+class Line:
+    """One channel as one worker sees it. Made anew in each run, so that settings are fresh."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.adapter: Adapter = adapter_for(account_of(channel))
+        self.transport: Transport = transport_for(self.adapter)
+        self.call_seconds = call_seconds(channel)
+        self.lease_seconds = self.call_seconds + LEASE_SLACK
+        self.window = WINDOW
+        if self.adapter.transport == "smtp":
+            # A mail server takes one mail at a time on each connection: more would only queue up.
+            self.window = 2 * self.adapter.smtp_server().connections
+        self.bulk = int(channel.settings.get("bulk", self.adapter.capabilities.bulk))
+        self.doubts_in_a_row = 0
+        self.has_setbacks = channel.setbacks > 0
+        self._texts: dict[UUID, Text] = {}
+        self._granted = 0
+        self._granted_at = 0.0
+        self._refused_at = -GRANT_PAUSE
+
+    # --- Content ---
+
+    def text(self, dispatch: UUID) -> Text:
+        """The dispatch's content as this messenger shows it; rendered once."""
+        if dispatch not in self._texts:
+            self._texts[dispatch] = self._render(Dispatch.objects.get(id=dispatch))
+        return self._texts[dispatch]
+
+    def is_ready(self, dispatch: UUID) -> bool:
+        """Whether there is nothing left to upload; begins the upload where there is."""
+        text = self.text(dispatch)
+        if text.upload is not None:
+            self.transport.submit(dispatch, text.upload, self.call_seconds)
+            text.upload = None
+        return text.prepared is not None or bool(text.problem)
+
+    def _render(self, dispatch: Dispatch) -> Text:
+        try:
+            content = Content.from_json(dispatch.content)
+            text = Text(self.adapter.render(content))
+            kept = dispatch.prepared.get(str(self.channel.id))
+            if content.image is None or kept is not None:
+                text.prepared = kept or {}
+                return text
+            data = media.read(content.image.key)
+            text.upload = self.adapter.prepare(content.image, data)
+            if text.upload is None:
+                text.prepared = {"image": data}
+            return text
+        except RenderError as error:
+            return self._broken(dispatch.id, error.code)
+        except FileNotFoundError:
+            return self._broken(dispatch.id, "image_missing")
+        except Exception as error:
+            # Our own mistake: it costs this dispatch, and must not stop the others.
+            return self._broken(dispatch.id, type(error).__name__)
+
+    def _broken(self, dispatch: UUID, code: str) -> Text:
+        logger.error("content_broken", extra={"dispatch": str(dispatch), "code": code})
+        return Text(None, problem="render")
+
+    def uploaded(self, dispatch: UUID, outcome: Outcome) -> bool:
+        """Read the answer to an upload and keep it; whether the picture is there now."""
+        text = self._texts[dispatch]
+        try:
+            if isinstance(outcome, NotSent | Lost):
+                return False
+            text.prepared = self.adapter.prepared(outcome)
+        except RenderError:
+            return False
+        kept = orjson.dumps(text.prepared).decode()
+        run(PREPARED, [str(self.channel.id), kept, dispatch])
+        return True
+
+    # --- Rate ---
+
+    def may_ask(self, now: float) -> bool:
+        """Whether there is a grant, or it makes sense to ask for one again."""
+        return self._granted > 0 or now - self._refused_at >= GRANT_PAUSE
+
+    def take(self, want: int, *, is_reply: bool) -> int:
+        """How many of `want` may go now by the channel's rate; they are used up."""
+        now = time.monotonic()
+        if now - self._granted_at > GRANT_LIFE:
+            self._granted = 0
+        if self._granted < want and now - self._refused_at >= GRANT_PAUSE:
+            ahead = int(self.channel.rate_per_second * GRANT_AHEAD)
+            got = grant(self.channel.id, max(want - self._granted, ahead), is_reply=is_reply)
+            self._granted += got
+            self._granted_at = now
+            if self._granted < want:
+                self._refused_at = now
+        taken = min(want, self._granted)
+        self._granted -= taken
+        return taken
+
+    def close(self) -> None:
+        self.transport.close()

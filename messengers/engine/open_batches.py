@@ -1,0 +1,119 @@
+"""What a worker holds in memory: batches it has a lease on, and the people in them."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+
+from messengers.contract import Call, Request
+from messengers.engine.outcomes import Verdict
+from privacy.vault import sign_link
+
+LINK_LIFE = timedelta(days=30)
+
+
+class Values(Mapping[str, str]):
+    """The placeholder values of one person; links are made only where a text asks for them."""
+
+    __slots__ = ("_gate", "_given")
+
+    def __init__(self, given: dict[str, str], gate: UUID | None) -> None:
+        self._given = given
+        self._gate = gate
+
+    def __getitem__(self, name: str) -> str:
+        if name in self._given:
+            return self._given[name]
+        if self._gate is not None and name in LINKS:
+            return LINKS[name](self._gate)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._given.keys() | (LINKS if self._gate is not None else {}).keys()
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def _unsubscribe_url(gate: UUID) -> str:
+    return f"{settings.JAWORT_ORIGIN}/u/{sign_link('unsubscribe', gate, None)}/"
+
+
+def _preferences_url(gate: UUID) -> str:
+    ends = datetime.now(UTC) + LINK_LIFE
+    return f"{settings.JAWORT_ORIGIN}/p/{sign_link('preferences', gate, ends)}/"
+
+
+# A gate has the id of its subscription, which is what both pages ask for.
+LINKS = {"unsubscribe_url": _unsubscribe_url, "preferences_url": _preferences_url}
+
+
+@dataclass(slots=True, eq=False)
+class Recipient:
+    """One position of a batch. `problem` says why it cannot be sent: "erased", "unreadable"."""
+
+    position: int
+    delivery: int
+    gate: UUID | None
+    attempts: int
+    address: str = field(default="", repr=False)
+    values: Values | None = field(default=None, repr=False)
+    problem: str = ""
+    not_before: float = 0.0  # monotonic; its gate was being changed a moment ago
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of one position, waiting for its commit."""
+
+    recipient: Recipient
+    verdict: Verdict
+
+
+@dataclass(slots=True, eq=False)
+class OpenBatch:
+    """A batch under our lease. `ready` may be taken, `wire` is out, `results` wait for a commit."""
+
+    id: int
+    dispatch: UUID
+    channel: UUID
+    priority: int
+    token: int
+    ready: deque[Recipient] = field(default_factory=deque)
+    wire: dict[int, Recipient] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)
+    written: int = 0  # of the results, by the commit that is just running
+    is_fenced: bool = False  # somebody else has it now: our answers are evidence, no more
+    is_stopped: bool = False  # take no more of it: paused, ended, or our time is over
+    renew_at: float = 0.0  # monotonic; its lease is renewed no later
+
+    @property
+    def is_drained(self) -> bool:
+        """Nothing is out any more and nothing may be taken."""
+        return not self.wire and (self.is_stopped or not self.ready)
+
+    def stop(self) -> None:
+        self.is_stopped = True
+        self.ready.clear()
+
+
+@dataclass(slots=True)
+class Intent:
+    """One position chosen to be sent with the next commit: a finished request, not yet allowed."""
+
+    batch: OpenBatch
+    recipient: Recipient
+    call: Call | Request = field(repr=False)  # `Call` where a bulk call will carry it
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """One call on its way, and the positions whose answers it brings."""
+
+    batch: OpenBatch
+    positions: list[int]
+    request: Request = field(repr=False)
+    is_bulk: bool = False

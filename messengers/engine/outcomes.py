@@ -1,0 +1,108 @@
+"""What an answer means for a delivery, its channel and its dispatch. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from messengers.contract import (
+    Accepted,
+    Answer,
+    InDoubt,
+    Lost,
+    NotSent,
+    Reason,
+    Refused,
+)
+
+MAX_ATTEMPTS = 8
+MAX_UNKNOWN_ATTEMPTS = 3  # a refusal that no table explains is hardly worth more
+FIRST_WAIT = 2.0  # seconds; doubled with each attempt
+LONGEST_WAIT = 300.0
+CAUSE_LENGTH = 48
+
+
+class Effect(StrEnum):
+    """What an answer does beyond its delivery."""
+
+    NONE = ""
+    PAUSE_CHANNEL = "pause_channel"
+    PAUSE_DISPATCH = "pause_dispatch"
+    BOUNCED = "bounced"
+    OPTED_OUT = "opted_out"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The delivery's next state. `wait`: seconds until a queued one may go again, None: at once."""
+
+    status: str
+    cause: str = ""
+    provider_id: str = ""
+    wait: float | None = None
+    is_attempt: bool = True  # counts against MAX_ATTEMPTS
+    effect: Effect = Effect.NONE
+    effect_wait: float | None = None  # seconds the provider asked the channel to wait
+
+
+def judge(answer: Answer | NotSent | Lost, attempts: int) -> Verdict:
+    """The verdict on an answer; `attempts` were made before this one."""
+    match answer:
+        case Accepted(provider_id):
+            return Verdict("accepted", provider_id=provider_id)
+        case InDoubt(cause) | Lost(cause):
+            return Verdict("in_doubt", token(cause))
+        case NotSent(cause):
+            # Nothing left this machine, so no person and no attempt is to blame.
+            return _waiting(token(cause), Effect.PAUSE_CHANNEL, "unreachable")
+        case Refused():
+            return _refused(answer, attempts)
+
+
+def _refused(answer: Refused, attempts: int) -> Verdict:
+    match answer.reason:
+        case Reason.PERMANENT_RECIPIENT:
+            return Verdict("failed", "permanent_recipient", effect=Effect.BOUNCED)
+        case Reason.OPTED_OUT:
+            return Verdict("failed", "opted_out", effect=Effect.OPTED_OUT)
+        case Reason.POLICY_WINDOW:
+            return Verdict("failed", "policy_window")
+        case Reason.AUTH_CONFIG:
+            return _waiting("auth_config", Effect.PAUSE_DISPATCH, wait=LONGEST_WAIT)
+        case Reason.THROTTLED | Reason.TEMPORARY if answer.scope != "recipient":
+            return _waiting(str(answer.reason), Effect.PAUSE_CHANNEL, wait=answer.retry_after)
+        case Reason.THROTTLED:
+            return _waiting("throttled", wait=answer.retry_after or _backoff(attempts))
+        case Reason.TEMPORARY:
+            return _again("temporary", attempts, MAX_ATTEMPTS, answer.retry_after)
+        case Reason.UNKNOWN:
+            return _again("unknown", attempts, MAX_UNKNOWN_ATTEMPTS, answer.retry_after)
+
+
+def _waiting(
+    cause: str, effect: Effect = Effect.NONE, why: str = "", wait: float | None = None
+) -> Verdict:
+    """Back into the queue, without blaming anybody: nobody's attempts are used up."""
+    return Verdict(
+        "queued",
+        why or cause,
+        wait=None if effect is Effect.PAUSE_CHANNEL else wait,
+        is_attempt=False,
+        effect=effect,
+        effect_wait=wait if effect is Effect.PAUSE_CHANNEL else None,
+    )
+
+
+def _again(cause: str, attempts: int, limit: int, retry_after: float | None) -> Verdict:
+    """Back into the queue for a while, or failed when it was tried often enough."""
+    if attempts + 1 >= limit:
+        return Verdict("failed", cause)
+    return Verdict("queued", cause, wait=max(retry_after or 0.0, _backoff(attempts)))
+
+
+def _backoff(attempts: int) -> float:
+    return min(LONGEST_WAIT, FIRST_WAIT * 2.0**attempts)
+
+
+def token(cause: str) -> str:
+    """A cause as one short word with underscores: it is stored, counted and shown."""
+    kept = "".join(c if c.isascii() and c.isalnum() else "_" for c in cause.lower())
+    return "_".join(part for part in kept.split("_") if part)[:CAUSE_LENGTH] or "unknown"

@@ -1,0 +1,73 @@
+"""Putting right what crashes left behind, by the database's clock. Any number may run at once."""
+
+from django.db import transaction
+
+from messengers.engine import ledger
+from messengers.outbox.control import expire, finish
+from messengers.sql import rows, run
+
+MAX_LOSSES = 8  # leases lost in a row: whatever kills its workers is in this batch
+AT_A_TIME = 100  # batches in one transaction
+# The whole difference between "perhaps sent" and "sent twice" is the word `in_doubt` here.
+LOST_ON_WIRE = "in_doubt"
+
+LOCK_EXPIRED = """
+    SELECT id, dispatch_id, losses FROM messengers_batch
+     WHERE status = 'working' AND lease_until < clock_timestamp()
+     ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"""
+DOUBT = """
+    UPDATE messengers_delivery d
+       SET status = %s, cause = 'worker_lost', attempts = attempts + 1, next_at = NULL,
+           changed_at = clock_timestamp(), values_sealed = NULL
+      FROM messengers_batch b
+     WHERE b.id = ANY(%s) AND d.batch_id = b.id
+       AND d.position = ANY(b.on_wire) AND d.status = 'queued'"""
+POISON = """
+    UPDATE messengers_delivery SET status = 'failed', cause = 'poison',
+           changed_at = clock_timestamp()
+     WHERE batch_id = ANY(%s) AND status = 'queued'"""
+EXPIRED = """
+    SELECT id FROM messengers_dispatch
+     WHERE status IN ('running', 'paused') AND expires_at <= clock_timestamp()
+     ORDER BY expires_at LIMIT 200"""
+FINISHED = """
+    SELECT id FROM messengers_dispatch d
+     WHERE d.status = 'running'
+       AND NOT EXISTS (SELECT 1 FROM messengers_batch b
+                        WHERE b.dispatch_id = d.id AND b.status <> 'done')"""
+
+
+def sweep() -> dict[str, int]:
+    """One round; how many of each there were. Running it twice finds nothing the second time."""
+    found = {"leases": sweep_leases()}
+    expired = [row[0] for row in rows(EXPIRED)]
+    found["expired"] = sum(expire(dispatch) for dispatch in expired)
+    finished = [row[0] for row in rows(FINISHED)]
+    found["finished"] = finish(finished) if finished else 0
+    return found
+
+
+def sweep_leases() -> int:
+    """Give back batches whose worker has not been heard of until its lease ended.
+
+    Exactly the positions on the wire become `in_doubt`: nobody can know whether they arrived. All
+    others were never sent and wait again.
+    """
+    number = 0
+    while found := _sweep_some():
+        number += found
+    return number
+
+
+@transaction.atomic
+def _sweep_some() -> int:
+    expired = rows(LOCK_EXPIRED, [AT_A_TIME])
+    if not expired:
+        return 0
+    ids = [row[0] for row in expired]
+    run(DOUBT, [LOST_ON_WIRE, ids])
+    poisonous = [row[0] for row in expired if row[2] + 1 >= MAX_LOSSES]
+    if poisonous:
+        run(POISON, [poisonous])
+    ledger.close(ids, is_lost=True)
+    return len(ids)

@@ -1,0 +1,332 @@
+"""A worker: keeps a window of calls in flight over as many batches as that takes.
+
+There is no barrier anywhere: whatever answers have come are written together with the intents that
+take their places, so one slow answer holds up nothing but itself.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from messengers import instance
+from messengers.contract import NotSent, Outcome
+from messengers.doorbell import ring
+from messengers.engine import ledger, window
+from messengers.engine.claim import claim, due_channels, load
+from messengers.engine.effects import Effects, add_opt_outs
+from messengers.engine.lines import WINDOW, Line
+from messengers.engine.open_batches import Intent, OpenBatch, Result, Submission
+from messengers.engine.outcomes import judge
+from messengers.engine.window import REPLY_PRIORITY
+from messengers.errors import NotTheSameInstance
+from messengers.models import Channel, Dispatch
+from messengers.outbox import expire, finish
+from privacy.vault import KeystoreDown
+
+logger = logging.getLogger(__name__)
+
+FLUSH_RESULTS = 32  # write answers when so many have come …
+FLUSH_SECONDS = 0.01  # … or the oldest has waited so long
+POLL_SECONDS = 0.005
+LOOK_SECONDS = 0.1  # between two looks for batches that became due
+SHY_SECONDS = 0.05  # before a gate that was being changed is asked again
+COMMIT_SECONDS = 4.0  # after a longer commit nothing is sent: its lease might end before the call
+KEYSTORE_WAIT = 10.0
+DATABASE_WAIT = 0.25
+DATABASE_PATIENCE = 60.0  # seconds without a database before a worker gives up
+ANY_PRIORITY = -100
+
+
+def run(deadline_seconds: float = 30.0) -> int:
+    """Send what is due, for about `deadline_seconds` at most; returns how many calls were made.
+
+    Takes nothing new after the deadline, waits for the answers that are out, gives the rest back
+    and rings for it. Any number of these may run at once. Sends nothing and returns 0 when this
+    database is not the one that belongs to this host.
+    """
+    try:
+        epoch = instance.current()
+    except NotTheSameInstance as error:
+        logger.error("not_the_same_instance", extra={"reason": str(error)})
+        return 0
+    return Worker(epoch, time.monotonic() + deadline_seconds).run()
+
+
+class Worker:
+    """One run. Everything in here may be lost at any moment; the ledger says what that means."""
+
+    def __init__(self, epoch: UUID, deadline: float) -> None:
+        self.epoch = epoch
+        self.deadline = deadline
+        self.batches: list[OpenBatch] = []  # in order of priority
+        self.lines: dict[UUID, Line] = {}
+        self.effects = Effects()
+        self.calls = 0
+        self.is_dry = False  # the last look found nothing
+        self.look_at = 0.0
+        self.oldest_result: float | None = None
+        self.broken_since: float | None = None
+
+    def run(self) -> int:
+        try:
+            while self.batches or not self.is_dry:
+                self._step()
+            if time.monotonic() >= self.deadline and due_channels():
+                ring()
+        finally:
+            for line in self.lines.values():
+                line.close()
+        return self.calls
+
+    def _step(self) -> None:
+        self._poll()
+        try:
+            self._look_for_batches()
+            if self._should_commit():
+                self._commit()
+            self._settle_effects()
+            self.broken_since = None
+        except (OperationalError, InterfaceError) as error:
+            self._database_broke(error)
+
+    def _database_broke(self, error: Exception) -> None:
+        """Keep what we know and try again: answers in memory are worth more than a clean exit."""
+        logger.warning("database_broke", extra={"error": type(error).__name__})
+        connection.close()
+        now = time.monotonic()
+        self.broken_since = self.broken_since or now
+        if now - self.broken_since > DATABASE_PATIENCE:
+            raise error
+        time.sleep(DATABASE_WAIT)
+
+    # --- Batches come ---
+
+    def _look_for_batches(self) -> None:
+        now = time.monotonic()
+        if now >= self.deadline:
+            self.is_dry = True
+            for batch in self.batches:
+                batch.stop()
+            return
+        ready = sum(len(batch.ready) for batch in self.batches)
+        if ready >= WINDOW and now < self.look_at:
+            return
+        if self.is_dry and now < self.look_at:
+            return
+        self.look_at = now + LOOK_SECONDS
+        found = [channel for channel in due_channels() if self._claim(channel)]
+        self.is_dry = not found
+
+    def _claim(self, channel: UUID) -> bool:
+        line = self._line(channel)
+        # Who has enough to do still takes replies.
+        waiting = sum(len(batch.ready) for batch in self.batches if batch.channel == channel)
+        least = REPLY_PRIORITY if waiting >= WINDOW else ANY_PRIORITY
+        taken = claim(channel, want=WINDOW, min_priority=least, lease_seconds=line.lease_seconds)
+        if not taken:
+            return False
+        now = time.monotonic()
+        for batch in taken:
+            batch.renew_at = now + line.call_seconds / 2
+        self.batches += taken
+        self.batches.sort(key=lambda batch: (-batch.priority, batch.id))
+        try:
+            load(taken, self._common_values(taken))
+        except KeystoreDown:
+            logger.warning("keystore_down")
+            self._give_back(taken, KEYSTORE_WAIT)
+        return True
+
+    def _line(self, channel: UUID) -> Line:
+        if channel not in self.lines:
+            self.lines[channel] = Line(Channel.objects.get(id=channel))
+        return self.lines[channel]
+
+    def _common_values(self, batches: Iterable[OpenBatch]) -> dict[UUID, dict[str, str]]:
+        wanted = {batch.dispatch for batch in batches}
+        return dict(Dispatch.objects.filter(id__in=wanted).values_list("id", "values"))
+
+    def _give_back(self, batches: list[OpenBatch], wait_seconds: float) -> None:
+        with transaction.atomic():
+            ours = ledger.lock(batches, self.epoch).ours
+            ledger.close(sorted(ours), wait_seconds=wait_seconds)
+        self.batches = [batch for batch in self.batches if batch not in batches]
+
+    # --- Answers come ---
+
+    def _poll(self) -> None:
+        busy = [line for line in self.lines.values() if line.transport.in_flight]
+        if not busy and self.batches and not self._should_commit():
+            time.sleep(POLL_SECONDS)
+        for line in busy:
+            for key, outcome in line.transport.poll(POLL_SECONDS / len(busy)):
+                if isinstance(key, Submission):
+                    self._arrived(line, key, outcome)
+                elif isinstance(key, UUID):
+                    self._picture_arrived(line, key, outcome)
+
+    def _arrived(self, line: Line, submission: Submission, outcome: Outcome) -> None:
+        batch = submission.batch
+        found = window.answers(line, submission, outcome)
+        for position, answer in zip(submission.positions, found, strict=True):
+            recipient = batch.wire.pop(position)
+            verdict = judge(answer, recipient.attempts)
+            batch.results.append(Result(recipient, verdict))
+            self.effects.note(line, batch, recipient, verdict)
+        self.oldest_result = self.oldest_result or time.monotonic()
+
+    def _picture_arrived(self, line: Line, dispatch: UUID, outcome: Outcome) -> None:
+        if not line.uploaded(dispatch, outcome):
+            self.effects.dispatches[dispatch] = "picture_refused"
+
+    # --- The commit ---
+
+    def _should_commit(self) -> bool:
+        now = time.monotonic()
+        if self.oldest_result is not None and now - self.oldest_result >= FLUSH_SECONDS:
+            return True
+        if sum(len(batch.results) for batch in self.batches) >= FLUSH_RESULTS:
+            return True
+        if any(batch.is_drained or now >= batch.renew_at for batch in self.batches):
+            return True
+        return window.has_room(self.lines, self.batches)
+
+    def _must_write(self) -> bool:
+        now = time.monotonic()
+        return any(b.results or b.is_drained or now >= b.renew_at for b in self.batches)
+
+    def _commit(self) -> None:
+        """Record and intend in one transaction; send only when it has been committed."""
+        started = time.monotonic()
+        self._testify()
+        intents = self._build()
+        if not intents and not self._must_write():
+            return
+        held = [batch for batch in self.batches if not batch.is_fenced]
+        try:
+            with transaction.atomic():
+                facts = ledger.lock(held, self.epoch)
+                allowed = self._allow(facts, intents)
+                mine = [batch for batch in held if batch.id in facts.ours]
+                self._record(mine)
+                closed = self._renew_or_close(facts, mine)
+        except (OperationalError, InterfaceError):
+            self._undo(intents)
+            raise
+        # Nothing that can fail may come between the commit and the calls.
+        self._submit(allowed, is_late=time.monotonic() - started > COMMIT_SECONDS)
+        for batch in mine:
+            batch.results = batch.results[batch.written :]
+        self.oldest_result = time.monotonic() if any(b.results for b in self.batches) else None
+        self._closed(facts, held, closed)
+
+    def _build(self) -> list[Intent]:
+        """The requests of those who come next. Who cannot be written to has a result at once."""
+        intents = []
+        for line, batch, recipient in window.candidates(self.lines, self.batches):
+            built = window.build(line, batch, recipient)
+            if isinstance(built, Intent):
+                intents.append(built)
+            else:
+                batch.results.append(Result(recipient, built))
+        return intents
+
+    def _allow(self, facts: ledger.Facts, intents: list[Intent]) -> list[Intent]:
+        """Who may really be written to; the others wait, or are suppressed, in this very commit."""
+        asked = []
+        for intent in intents:
+            if facts.allow(intent.batch):
+                asked.append(intent)
+            else:
+                intent.batch.ready.append(intent.recipient)
+        gates = ledger.ask_gates(asked)
+        return [intent for intent in asked if self._passes(gates, intent)]
+
+    def _passes(self, gates: ledger.Gates, intent: Intent) -> bool:
+        batch, recipient = intent.batch, intent.recipient
+        if verdict := gates.verdict(recipient.gate):
+            batch.results.append(Result(recipient, verdict))
+        elif gates.lets(recipient.gate):
+            batch.wire[recipient.position] = recipient
+            return True
+        else:
+            recipient.not_before = time.monotonic() + SHY_SECONDS
+            batch.ready.append(recipient)
+        return False
+
+    def _record(self, mine: list[OpenBatch]) -> None:
+        ledger.record(mine)
+        for batch in mine:
+            batch.written = len(batch.results)
+            add_opt_outs(batch.channel, batch.results)
+
+    def _renew_or_close(
+        self, facts: ledger.Facts, mine: list[OpenBatch]
+    ) -> list[tuple[int, UUID, str]]:
+        now = time.monotonic()
+        if not facts.is_our_epoch:
+            self.deadline = now
+        for batch in mine:
+            if not facts.allow(batch):
+                batch.stop()
+        kept = [batch for batch in mine if not batch.is_drained]
+        ledger.renew(kept, [self.lines[batch.channel].lease_seconds for batch in kept])
+        for batch in kept:
+            batch.renew_at = now + self.lines[batch.channel].call_seconds / 2
+        return ledger.close([batch.id for batch in mine if batch.is_drained])
+
+    def _undo(self, intents: list[Intent]) -> None:
+        """Nothing of this commit is known to be there: whom it would have sent to waits again."""
+        for intent in intents:
+            batch, recipient = intent.batch, intent.recipient
+            batch.wire.pop(recipient.position, None)
+            batch.results = [r for r in batch.results if r.recipient is not recipient]
+            if recipient not in batch.ready:
+                batch.ready.append(recipient)
+
+    def _submit(self, allowed: list[Intent], is_late: bool) -> None:
+        for line, submission in window.submissions(self.lines, allowed):
+            if is_late:
+                self._arrived(line, submission, NotSent("late commit"))
+            else:
+                self.calls += 1
+                line.transport.submit(submission, submission.request, line.call_seconds)
+
+    def _closed(
+        self, facts: ledger.Facts, held: list[OpenBatch], closed: list[tuple[int, UUID, str]]
+    ) -> None:
+        """What follows from the commit; all of it can be done again by the sweeper."""
+        for batch in held:
+            if batch.id not in facts.ours:
+                batch.stop()
+                batch.is_fenced = True
+        gone = {batch_id for batch_id, _, _ in closed}
+        self.batches = [
+            batch
+            for batch in self.batches
+            if batch.id not in gone and (not batch.is_fenced or batch.wire or batch.results)
+        ]
+        if done := {dispatch for _, dispatch, status in closed if status == "done"}:
+            finish(done)
+        for dispatch in facts.expired:
+            expire(dispatch)
+
+    def _testify(self) -> None:
+        """Somebody else has taken over a batch of ours: our late answers are evidence, no more."""
+        told = [batch for batch in self.batches if batch.is_fenced and batch.results]
+        if told:
+            with transaction.atomic():
+                ledger.testify(told)
+            for batch in told:
+                batch.results.clear()
+        self.batches = [b for b in self.batches if not b.is_fenced or b.wire]
+
+    def _settle_effects(self) -> None:
+        effects, self.effects = self.effects, Effects()
+        for dispatch in effects.settle():
+            for batch in self.batches:
+                if batch.dispatch == dispatch:
+                    batch.stop()
