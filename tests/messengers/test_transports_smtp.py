@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -24,8 +25,8 @@ def mail(rcpt="anna@example.net", data=MAIL, sender="b+a1@example.org"):
 
 @contextlib.contextmanager
 def transport_to(port, **options):
-    options = {"host": "127.0.0.1", "security": "plain", "connections": 2} | options
-    transport = SmtpTransport(SmtpServer(port=port, **options))
+    settings: dict[str, Any] = {"host": "127.0.0.1", "security": "plain", "connections": 2}
+    transport = SmtpTransport(SmtpServer(port=port, **settings | options))
     try:
         yield transport
     finally:

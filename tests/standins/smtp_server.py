@@ -1,6 +1,6 @@
 """A mail server on loopback with scripted refusals; keeps or logs what it accepted.
 
-The local part of a recipient says what happens to it (`unknown@…` is refused, `full@…` is deferred),
+The local part of a recipient says what happens (`unknown@…` is refused, `full@…` deferred),
 `Script` what happens to connections. As a process of its own it logs a line for each mail:
 
     python -m tests.standins.smtp_server --log accepted.jsonl
