@@ -1,23 +1,25 @@
 """What the frame of every page needs: where this person may go, and whether this is the demo."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
-from django_stubs_ext import StrOrPromise
 
 from privacy.access import actor_of, can
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True)
 class Section:
     """One entry of the navigation; `actions`: any of them opens the door."""
 
-    label: StrOrPromise
+    label: "StrOrPromise"
     path: str
     actions: tuple[str, ...]
 

@@ -5,11 +5,14 @@ from importlib.util import find_spec
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from config import health
+from config import health, views
 
 APP_URLS = ("broadcasts.urls", "subscriptions.urls", "messengers.urls", "privacy.urls")
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.start, name="start"),
+    path("staff/", include("config.staff_urls")),
+    path("channels/", include("config.channel_urls")),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("accounts/", include("allauth.urls")),

@@ -21,14 +21,19 @@ SEED = 20261121
 GOOD_PHONES = 1_000
 GOOD_MAILS = 40
 
-FIRST = (
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+FIRST = _words(
     "Jürgen Käthe Björn Änne Günther Zoë Jörg Özlem Søren Renée Anna Bernd Clara Deniz Emil Frieda "
     "Gül Hannes Ida Jakub Karla Lars Mia Nuri Olga Paul Quirin Rosa Sven Tuğba Ulf Vera Wim Yara"
-).split()
-LAST = (
+)
+LAST = _words(
     "Müller Weiß Groß Straßer Jäger Schön Ölmez Çelik Kowalski Lindström Bäcker Krüger Löwe Süß "
     "Schmidt Fischer Wagner Becker Hoffmann Koch Richter Klein Wolf Neumann Schwarz Zimmermann"
-).split()
+)
 SOURCES = (
     "Leserfest Marktplatz",
     "Aboformular Seite 3",
@@ -75,7 +80,7 @@ class People:
 
 
 def invented_numbers() -> Iterator[str]:
-    """National significant numbers kept free for media use, each once: mobile first, then Berlin …"""
+    """National significant numbers kept free for media use, each once, mobile first."""
     for block in ("176040690", "17139200"):
         yield from (f"{block}{n:02d}" for n in range(100))
     for block in ("3023125", "4066969"):

@@ -1,0 +1,94 @@
+"""What an administrator fills in about an account at a messenger."""
+
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from messengers.contract import Adapter, SettingField
+from messengers.models import Channel
+from messengers.registry import ADAPTERS
+
+FASTEST = 500
+
+
+class ChannelForm(forms.Form):
+    """Our own fields and those that the messenger's adapter asks for.
+
+    A secret is never shown again: left empty on an existing account, it stays as it is.
+    """
+
+    name = forms.CharField(label=_("Name of the account"), max_length=120)
+    rate_per_second = forms.FloatField(
+        label=_("Messages per second, at most"), min_value=0.1, max_value=FASTEST, initial=20
+    )
+    provider_name = forms.CharField(label=_("Provider (company)"), max_length=120)
+    provider_country = forms.CharField(
+        label=_("Country of the provider"), min_length=2, max_length=2, help_text=_("Two letters")
+    )
+    transfer_basis = forms.CharField(
+        label=_("Basis of a transfer to a third country"),
+        max_length=120,
+        required=False,
+        help_text=_("Empty if the data stay in the EU"),
+    )
+
+    def __init__(
+        self,
+        data: QueryDict | None = None,
+        *,
+        adapter: type[Adapter],
+        channel: Channel | None = None,
+    ) -> None:
+        self.adapter, self.channel = adapter, channel
+        super().__init__(data, initial=self._known(channel))
+        for setting in adapter.settings:
+            self.fields[f"setting_{setting.name}"] = self._field(setting)
+
+    @staticmethod
+    def _known(channel: Channel | None) -> dict[str, Any]:
+        if channel is None:
+            return {}
+        own = ("name", "rate_per_second", "provider_name", "provider_country", "transfer_basis")
+        known = {name: getattr(channel, name) for name in own}
+        return known | {f"setting_{key}": value for key, value in channel.settings.items()}
+
+    def _field(self, setting: SettingField) -> forms.Field:
+        kept = setting.secret and self.channel is not None
+        return forms.CharField(
+            label=setting.label,
+            required=setting.required and not kept,
+            initial=setting.default,
+            max_length=2000,
+            widget=forms.PasswordInput(attrs={"autocomplete": "off"}) if setting.secret else None,
+            help_text=_("Left empty, the present one stays.") if kept else "",
+        )
+
+    def clean_provider_country(self) -> str:
+        return str(self.cleaned_data["provider_country"]).upper()
+
+    @property
+    def account_settings(self) -> dict[str, str]:
+        return {
+            s.name: self.cleaned_data[f"setting_{s.name}"]
+            for s in self.adapter.settings
+            if not s.secret and self.cleaned_data[f"setting_{s.name}"]
+        }
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        return {
+            s.name: self.cleaned_data[f"setting_{s.name}"]
+            for s in self.adapter.settings
+            if s.secret and self.cleaned_data[f"setting_{s.name}"]
+        }
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        own = ("rate_per_second", "provider_name", "provider_country", "transfer_basis")
+        return {name: self.cleaned_data[name] for name in own}
+
+
+def adapter_of_kind(kind: str) -> type[Adapter] | None:
+    return ADAPTERS.get(kind)

@@ -1,0 +1,10 @@
+from django.urls import path
+
+from config import channel_views
+
+urlpatterns = [
+    path("", channel_views.channels, name="channels"),
+    path("new/<slug:kind>/", channel_views.new_channel, name="channel_new"),
+    path("<uuid:channel_id>/", channel_views.channel, name="channel"),
+    path("<uuid:channel_id>/switch/", channel_views.switch, name="channel_switch"),
+]

@@ -1,0 +1,110 @@
+"""Administrators make, change and stop accounts at messengers; nobody else gets that far."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from messengers.channels import account_of
+from messengers.models import Channel
+from privacy.models import AuditEntry, Grant, User
+
+SECRET = "a-very-secret-token"
+FORM = {
+    "name": "Telefon der Redaktion",
+    "rate_per_second": "12",
+    "provider_name": "Jawort",
+    "provider_country": "de",
+    "transfer_basis": "",
+    "setting_base_url": "http://127.0.0.1:9/simulator",
+    "setting_number": "+4917604069000",
+    "setting_region": "DE",
+    "setting_token": SECRET,
+    "setting_hook_secret": "another-secret",
+}
+
+
+def signed_in(role: str) -> Client:
+    user = User.objects.create_user(f"{role}@example.org", None, name=role)
+    Grant.objects.create(user=user, role=role)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def admin(db: None) -> Client:
+    return signed_in("administrator")
+
+
+@pytest.fixture
+def channel(admin: Client) -> Channel:
+    admin.post(reverse("channel_new", args=["simulator"]), FORM)
+    return Channel.objects.get()
+
+
+def test_an_account_is_made_with_its_secrets_sealed(channel: Channel) -> None:
+    assert account_of(channel).secrets["token"] == SECRET
+    assert SECRET.encode() not in bytes(channel.secrets_sealed or b"")
+    assert "token" not in channel.settings
+    assert (channel.rate_per_second, channel.provider_country) == (12, "DE")
+    assert AuditEntry.objects.filter(action="channel.created", ref=str(channel.pk)).exists()
+
+
+def test_the_page_never_shows_a_secret_again(admin: Client, channel: Channel) -> None:
+    html = admin.get(reverse("channel", args=[channel.pk])).content.decode()
+
+    assert "Telefon der Redaktion" in html
+    assert SECRET not in html
+
+
+def test_a_secret_left_empty_stays(admin: Client, channel: Channel) -> None:
+    changed = FORM | {"name": "Neuer Name", "setting_token": "", "setting_hook_secret": "new"}
+
+    admin.post(reverse("channel", args=[channel.pk]), changed)
+
+    channel.refresh_from_db()
+    assert channel.name == "Neuer Name"
+    assert account_of(channel).secrets == {"token": SECRET, "hook_secret": "new"}
+
+
+def test_a_missing_setting_is_named_beside_its_field(admin: Client) -> None:
+    answer = admin.post(reverse("channel_new", args=["simulator"]), FORM | {"setting_token": ""})
+
+    assert "setting_token" in answer.context["form"].errors
+    assert not Channel.objects.exists()
+
+
+def test_the_kill_switch_stops_and_releases(admin: Client, channel: Channel) -> None:
+    admin.post(reverse("channel_switch", args=[channel.pk]), {"to": "stopped"})
+    channel.refresh_from_db()
+    stopped = channel.status
+    admin.post(reverse("channel_switch", args=[channel.pk]), {"to": "active"})
+    channel.refresh_from_db()
+
+    assert (stopped, channel.status) == ("stopped", "active")
+
+
+def test_an_unknown_messenger_is_not_there(admin: Client) -> None:
+    assert admin.get(reverse("channel_new", args=["pigeon"])).status_code == 404
+
+
+@pytest.mark.parametrize("role", ["editor", "publisher", "dpo"])
+def test_others_are_refused_everywhere(role: str, channel: Channel) -> None:
+    client = signed_in(role)
+    paths = [
+        reverse("channels"),
+        reverse("channel", args=[channel.pk]),
+        reverse("channel_new", args=["simulator"]),
+    ]
+
+    assert [client.get(path).status_code for path in paths] == [403, 403, 403]
+    assert (
+        client.post(reverse("channel_switch", args=[channel.pk]), {"to": "stopped"}).status_code
+        == 403
+    )
+    channel.refresh_from_db()
+    assert channel.status == "active"
+
+
+def test_get_does_not_switch(admin: Client, channel: Channel) -> None:
+    assert admin.get(reverse("channel_switch", args=[channel.pk])).status_code == 405
