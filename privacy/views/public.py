@@ -16,10 +16,10 @@ from django.views.decorators.http import require_http_methods
 
 from privacy.models import Controller
 from privacy.requests import actions
-from privacy.requests.actions.identity import asked_by
 from privacy.requests.erasure import certificate as certificates
 from privacy.requests.errors import IllegalTransition, PackageGone
 from privacy.requests.export import package as packages
+from privacy.requests.identity import asked_by
 
 View = Callable[..., HttpResponse]
 

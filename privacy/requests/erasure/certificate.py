@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from privacy.access import Actor
 from privacy.audit import canonical, record
 from privacy.models import Certificate, Controller, Request, RequestStep
-from privacy.requests.actions.closing import finish
+from privacy.requests.closing import finish
 from privacy.requests.export.labels import value_text
 from privacy.requests.print import pdf
 from privacy.vault import token_hash

@@ -7,6 +7,7 @@ table of the data is read as the database shows it (bytes as hexadecimal), and e
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -65,7 +66,7 @@ def tables_with(needles: list[str]) -> Iterator[str]:
 
 def folders() -> list[tuple[str, Path]]:
     """Name and path of every folder of files that could hold something of a person."""
-    options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
+    options: dict[str, Any] = dict(settings.CELERY_BROKER_TRANSPORT_OPTIONS)
     named = [
         ("exports", Path(settings.JAWORT_EXPORT_DIR)),
         ("media", Path(settings.JAWORT_MEDIA_DIR)),

@@ -7,11 +7,11 @@ from django.utils import timezone
 from privacy import suppression
 from privacy.access import Actor
 from privacy.models import DataSubject, Request, RequestStep
-from privacy.requests.actions.intake import stop_at_once
 from privacy.requests.delivery import answer, link_to
 from privacy.requests.erasure import needles
 from privacy.requests.erasure.scan import places_scanned, residues
 from privacy.requests.export.package import destroy_all_of
+from privacy.requests.intake import stop_at_once
 from privacy.requests.verbs import erase_everywhere, identifiers_of, recipients_of, under_way
 from privacy.vault import new_token, shred, token_hash
 

@@ -178,6 +178,6 @@ def _readme() -> str:
     return _(
         "report.pdf: everything, for reading.\n"
         "data.json: the same data for programs; schema.json describes its shape.\n"
-        "csv/: the same data as tables, one file each (semicolons, UTF-8). An apostrophe in front of"
-        " a cell keeps spreadsheets from taking it for a formula.\n"
+        "csv/: the same data as tables, one file each (semicolons, UTF-8). An apostrophe"
+        " in front of a cell keeps spreadsheets from taking it for a formula.\n"
     )

@@ -8,13 +8,13 @@ nothing.
 import json
 import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typst
 from django.utils.translation import get_language
 
 FOLDER = Path(__file__).resolve().parent
-STANDARD = "ua-1"
+STANDARD: Final = "ua-1"
 SCRIPTS = ("LATIN", "GREEK", "CYRILLIC", "DIGIT", "MODIFIER", "COMBINING")
 # Joiners and variation selectors: they only shape the character before them.
 SHAPERS = {0x200B, 0x200C, 0x200D, 0xFE0E, 0xFE0F}
@@ -31,15 +31,14 @@ def pdf(template: str, data: dict[str, Any]) -> bytes:
 
 def _compile(source: bytes, data: dict[str, Any]) -> bytes:
     language = (get_language() or "de")[:2]
-    made = typst.compile(
+    return typst.compile(
         source,
+        None,
         format="pdf",
         pdf_standards=STANDARD,
         ignore_system_fonts=True,
         sys_inputs={"data": json.dumps(data), "language": language},
     )
-    assert isinstance(made, bytes)
-    return made
 
 
 def _printable(value: Any) -> Any:

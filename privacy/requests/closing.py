@@ -92,7 +92,7 @@ def _tell(request: Request, outcome: str, reasons: str) -> None:
 
 def is_reachable(request: Request) -> bool:
     """Whether the person has a row that is not erased, and so perhaps an address."""
-    people = DataSubject.objects.filter(pk=request.subject)
+    people = DataSubject.objects.filter(pk__in=[request.subject])
     return people.exclude(status=DataSubject.Status.ERASED).exists()
 
 
@@ -100,5 +100,5 @@ def _lift_restriction(request: Request) -> None:
     others = Request.objects.filter(subject=request.subject).exclude(pk=request.pk)
     restrictions = others.filter(kind=Request.Kind.RESTRICTION, outcome=Outcome.FULFILLED)
     if not restrictions.exists():
-        people = DataSubject.objects.filter(pk=request.subject)
+        people = DataSubject.objects.filter(pk__in=[request.subject])
         people.filter(status=DataSubject.Status.RESTRICTED).update(status=DataSubject.Status.ACTIVE)

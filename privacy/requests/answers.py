@@ -6,7 +6,7 @@ from django.utils import timezone, translation
 from privacy.access import Actor, require
 from privacy.audit import record
 from privacy.models import ExportPackage, Request
-from privacy.requests.actions.closing import close_request, finish
+from privacy.requests.closing import close_request, finish
 from privacy.requests.delivery import answer, day_of, link_to
 from privacy.requests.errors import (
     IllegalTransition,

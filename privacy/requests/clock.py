@@ -6,11 +6,11 @@ from django.utils import timezone
 from privacy.access import Actor, require
 from privacy.audit import record
 from privacy.models import Request
-from privacy.requests.actions.closing import is_reachable
-from privacy.requests.actions.intake import due_at
+from privacy.requests.closing import is_reachable
 from privacy.requests.deadlines import EXTENDED_MONTHS
 from privacy.requests.delivery import answer, day_of
 from privacy.requests.errors import NobodyConcerned, ReasonMissing, TooLateToExtend
+from privacy.requests.intake import due_at
 from privacy.requests.notes import EXTENSION, add_note
 from privacy.requests.states import ANSWERED
 

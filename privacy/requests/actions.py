@@ -1,7 +1,7 @@
 """What can be done with a request. Each act is one transaction with its audit entry."""
 
-from privacy.requests.actions import identity
-from privacy.requests.actions.answers import (
+from privacy.requests import identity
+from privacy.requests.answers import (
     close_delivered,
     complete_access,
     deliver_package,
@@ -10,17 +10,17 @@ from privacy.requests.actions.answers import (
     read_package,
     refuse,
 )
-from privacy.requests.actions.clock import extend
-from privacy.requests.actions.closing import close_request, note
-from privacy.requests.actions.identity import (
+from privacy.requests.clock import extend
+from privacy.requests.closing import close_request, note
+from privacy.requests.erasure.machine import complete_erasure, start_erasure
+from privacy.requests.identity import (
     answer_identity,
     ask_identity,
     deny_identity,
     link_person,
     prove_identity,
 )
-from privacy.requests.actions.intake import open_request
-from privacy.requests.erasure.machine import complete_erasure, start_erasure
+from privacy.requests.intake import open_request
 
 __all__ = [
     "answer_identity",

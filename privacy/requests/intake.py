@@ -11,7 +11,7 @@ from privacy.access import Actor, require
 from privacy.audit import record
 from privacy.models import Controller, DataSubject, Request
 from privacy.requests import deadlines
-from privacy.requests.actions.closing import close_unknown
+from privacy.requests.closing import close_unknown
 from privacy.requests.numbers import next_number
 from privacy.requests.states import ANSWERED
 from privacy.requests.verbs import block_everywhere

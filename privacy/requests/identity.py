@@ -14,11 +14,11 @@ from django.utils import timezone
 from privacy.access import Actor, require
 from privacy.audit import record
 from privacy.models import Request
-from privacy.requests.actions.closing import finish
-from privacy.requests.actions.intake import STOPS, due_at, stop_at_once
+from privacy.requests.closing import finish
 from privacy.requests.deadlines import EXTENDED_MONTHS, FIRST_MONTHS
 from privacy.requests.delivery import answer, link_to
 from privacy.requests.errors import IllegalTransition, NobodyConcerned, PersonKnown
+from privacy.requests.intake import STOPS, due_at, stop_at_once
 from privacy.requests.states import ANSWERED, Status, advance
 from privacy.vault import new_token, token_hash
 
