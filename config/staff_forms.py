@@ -50,7 +50,7 @@ class StaffForm(forms.Form):
         return email
 
 
-class NewsletterScope(forms.ModelChoiceField):
+class NewsletterScope(forms.ModelChoiceField):  # type: ignore[type-arg]
     """One newsletter, or none: all of them."""
 
     def __init__(self) -> None:

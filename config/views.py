@@ -24,12 +24,12 @@ def _for_strangers(request: HttpRequest) -> HttpResponse:
     language = request.GET.get("lang")
     if language in ("de", "en"):
         translation.activate(language)
-    english = translation.get_language() == "en"
+    spoken = translation.get_language() or "de"
     newsletters = [
         {
             "it": newsletter,
-            "what": newsletter.what_en if english else newsletter.what_de,
-            "frequency": newsletter.frequency_en if english else newsletter.frequency_de,
+            "what": newsletter.what(spoken),
+            "frequency": newsletter.frequency(spoken),
         }
         for newsletter in Newsletter.objects.filter(is_public=True).order_by("name")
     ]

@@ -1,0 +1,175 @@
+"""What people and editors may send us, checked at the edge; actions do the rest."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from messengers.channels import adapter_of
+from messengers.contract import BadAddress
+from messengers.models import Channel
+from subscriptions.models import LANGUAGES, Keyword, Newsletter, Subscription, Topic
+
+MAX_ADDRESS = 254  # RFC 5321, section 4.5.3.1.3
+
+
+class TopicChoice(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Topics by their name in the page's language."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def label_from_instance(self, obj: Any) -> str:
+        return str(topic_name(obj))
+
+
+def topic_name(topic: Topic) -> str:
+    return topic.name(get_language() or "de")
+
+
+class SignUpForm(forms.Form):
+    """Asking for a newsletter at an address we may write to first. Nothing is ticked before."""
+
+    address = forms.CharField(label=_("E-mail address"), max_length=MAX_ADDRESS)
+    topics = TopicChoice(queryset=Topic.objects.none(), required=False, label=_("Topics"))
+    language = forms.ChoiceField(choices=LANGUAGES, label=_("Language of the messages"))
+
+    def __init__(self, *args: Any, newsletter: Newsletter, channel: Channel, **kwargs: Any) -> None:
+        kwargs["prefix"] = str(channel.pk)
+        super().__init__(*args, **kwargs)
+        self._adapter = adapter_of(channel)
+        topics = self.fields["topics"]
+        assert isinstance(topics, TopicChoice)
+        topics.queryset = newsletter.topics.all()
+        topics.help_text = _("Without a choice you get all topics.")
+        address = self.fields["address"].widget
+        address.attrs |= {"autocomplete": "email", "inputmode": "email", "spellcheck": "false"}
+        self.initial.setdefault("language", get_language())
+
+    def clean_address(self) -> str:
+        """The spelling in which the messenger knows it; what it cannot be, is refused here."""
+        try:
+            return self._adapter.canonical(self.cleaned_data["address"])
+        except BadAddress:
+            raise forms.ValidationError(
+                _("This is no e-mail address. Example: name@example.org")
+            ) from None
+
+
+class PreferencesForm(forms.Form):
+    topics = TopicChoice(queryset=Topic.objects.none(), required=False, label=_("Topics"))
+    language = forms.ChoiceField(
+        choices=LANGUAGES, label=_("Language of the messages"), widget=forms.RadioSelect
+    )
+
+    def __init__(self, *args: Any, subscription: Subscription, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        topics = self.fields["topics"]
+        assert isinstance(topics, TopicChoice)
+        topics.queryset = subscription.newsletter.topics.all()
+        topics.help_text = _("Without a choice you get all topics.")
+        self.initial = {
+            "topics": list(subscription.topics.all()),
+            "language": subscription.language,
+        }
+
+
+class DataRequestForm(forms.Form):
+    """A request for access or erasure by somebody who cannot, or will not, use the chat."""
+
+    kind = forms.ChoiceField(
+        label=_("What may we do for you?"),
+        widget=forms.RadioSelect,
+        choices=[
+            ("access", _("Send me what you hold about me")),
+            ("erasure", _("Erase what you hold about me")),
+        ],
+    )
+    address = forms.CharField(label=_("Your e-mail address"), max_length=MAX_ADDRESS)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["address"].widget.attrs |= {"autocomplete": "email", "inputmode": "email"}
+
+
+class SegmentForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=80)
+
+
+class NewsletterForm(forms.ModelForm):  # type: ignore[type-arg]  # Django knows no parameter
+    """What a newsletter is. The short name stands in addresses and cannot change afterwards."""
+
+    class Meta:
+        model = Newsletter
+        fields = (
+            *("name", "slug", "publisher", "imprint_url"),
+            *("what_de", "frequency_de", "what_en", "frequency_en"),
+            *("channels", "time_zone", "quiet_from", "quiet_until", "daily_cap", "is_public"),
+        )
+        labels = {
+            "channels": _("Messengers on which it can be had"),
+            "time_zone": _("Time zone"),
+            "quiet_from": _("Nothing is sent from"),
+            "quiet_until": _("until"),
+            "daily_cap": _("At most per person and day"),
+            "is_public": _("The sign-up page is open"),
+        }
+        help_texts = {
+            "publisher": _("Named in every text that somebody says yes to."),
+            "quiet_from": _("Quiet hours, in the newsletter's time zone."),
+        }
+        widgets = {
+            "channels": forms.CheckboxSelectMultiple,
+            "quiet_from": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+            "quiet_until": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        }
+
+    imprint_url = forms.URLField(label=_("Imprint"), assume_scheme="https")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        channels = self.fields["channels"]
+        assert isinstance(channels, forms.ModelMultipleChoiceField)
+        channels.label_from_instance = lambda obj: str(obj.name)  # type: ignore[method-assign]
+        if not self.instance._state.adding:
+            self.fields["slug"].disabled = True
+
+    def clean_time_zone(self) -> str:
+        name: str = self.cleaned_data["time_zone"]
+        if name not in available_timezones():
+            raise forms.ValidationError(_("Unknown time zone. Example: Europe/Berlin"))
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if bool(data.get("quiet_from")) != bool(data.get("quiet_until")):
+            self.add_error("quiet_until", _("Quiet hours need a beginning and an end."))
+        return data
+
+
+class TopicForm(forms.ModelForm):  # type: ignore[type-arg]  # Django knows no parameter
+    class Meta:
+        model = Topic
+        fields = ("name_de", "name_en", "position")
+        labels = {"name_de": _("German"), "name_en": _("English"), "position": _("Place")}
+
+
+class KeywordForm(forms.ModelForm):  # type: ignore[type-arg]  # Django knows no parameter
+    class Meta:
+        model = Keyword
+        fields = ("word", "language", "intent", "only_alone")
+        labels = {
+            "word": _("Word"),
+            "language": _("Language"),
+            "intent": _("Means"),
+            "only_alone": _("Counts only as the whole message"),
+        }
+
+
+class TextForm(forms.Form):
+    """A new version of a text that people are shown."""
+
+    text = forms.CharField(
+        label=_("Text"), max_length=20_000, widget=forms.Textarea(attrs={"rows": 14})
+    )

@@ -1,0 +1,1 @@
+"""The pages of subscribers. No account and no cookie: a link is the key to its page."""
