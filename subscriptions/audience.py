@@ -2,7 +2,7 @@
 
 A rule is JSON: one condition, or `{"all": [...]}`, `{"any": [...]}`, `{"not": {...}}` of others.
 
-    {"all": [{"topic": ["sport"]}, {"not": {"language": ["en"]}}, {"subscribed_after": "2026-01-01"}]}
+    {"all": [{"topic": ["sport"]}, {"not": {"language": ["en"]}}]}
 
 `{}` means everybody. Topics are named by slug, channels by id; dates are days in the newsletter's
 time zone, `subscribed_before` without the day, `subscribed_after` with it.
@@ -54,7 +54,7 @@ def recipients_sql(
 
 
 def count(newsletter_id: UUID, rule: Rule) -> dict[str, Any]:
-    """How many a rule means now: `{"total": 412, "by_channel": {uuid: 412}}`. Raises `RuleError`."""
+    """How many a rule means now: `{"total": 412, "by_channel": {uuid: 412}}`; or `RuleError`."""
     recipients, params = recipients_sql(newsletter_id, rule)
     with connection.cursor() as cursor:
         cursor.execute(COUNT.format(recipients=recipients), params)

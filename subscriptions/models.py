@@ -38,6 +38,12 @@ class Newsletter(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def what(self, language: str) -> str:
+        return self.what_en if language == "en" else self.what_de
+
+    def frequency(self, language: str) -> str:
+        return self.frequency_en if language == "en" else self.frequency_de
+
 
 class Topic(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -54,6 +60,9 @@ class Topic(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["newsletter", "slug"], name="one_topic_of_a_name")
         ]
+
+    def name(self, language: str) -> str:
+        return self.name_en if language == "en" else self.name_de
 
 
 class Keyword(models.Model):

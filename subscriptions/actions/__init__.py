@@ -1,0 +1,65 @@
+"""Everything that changes who gets what. Each verb is one transaction with its audit entry."""
+
+from subscriptions.actions.inbox import answer_reply, keep_reply, mark_handled, read_reply
+from subscriptions.actions.newsletters import (
+    add_channel,
+    add_keyword,
+    add_topic,
+    change_newsletter,
+    create_newsletter,
+    delete_segment,
+    remove_channel,
+    remove_keyword,
+    remove_topic,
+    save_segment,
+)
+from subscriptions.actions.opt_in import (
+    ask_by_form,
+    confirm_opt_in,
+    decline_opt_in,
+    request_opt_in,
+)
+from subscriptions.actions.topics import set_language, set_topics, toggle_topic
+from subscriptions.actions.withdrawal import close_by_platform, lapse, object_to, withdraw
+from subscriptions.actions.wordings import (
+    default_notice,
+    default_template,
+    publish_defaults,
+    publish_notice,
+    publish_wording,
+    wording_problems,
+)
+
+__all__ = [
+    "add_channel",
+    "add_keyword",
+    "add_topic",
+    "answer_reply",
+    "ask_by_form",
+    "change_newsletter",
+    "close_by_platform",
+    "confirm_opt_in",
+    "create_newsletter",
+    "decline_opt_in",
+    "default_notice",
+    "default_template",
+    "delete_segment",
+    "keep_reply",
+    "lapse",
+    "mark_handled",
+    "object_to",
+    "publish_defaults",
+    "publish_notice",
+    "publish_wording",
+    "read_reply",
+    "remove_channel",
+    "remove_keyword",
+    "remove_topic",
+    "request_opt_in",
+    "save_segment",
+    "set_language",
+    "set_topics",
+    "toggle_topic",
+    "withdraw",
+    "wording_problems",
+]

@@ -1,0 +1,166 @@
+"""Ends: withdrawn, objected, lapsed, blocked. Each closes the gate in its own transaction."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from messengers.gates import close_gates
+from messengers.models import Address, Gate
+from privacy.access import Actor
+from privacy.audit import record
+from subscriptions.actions.opt_in import lock
+from subscriptions.actions.topics import remove_topics
+from subscriptions.consent import State, change_of, record_consent
+from subscriptions.models import ConsentRecord, Newsletter, OptIn, Subscription, Topic
+
+Status = Subscription.Status
+ENDED = (Status.WITHDRAWN, Status.OBJECTED)
+
+
+@transaction.atomic
+def withdraw(
+    *,
+    address: Address | None = None,
+    subscription: Subscription | None = None,
+    newsletter: Newsletter | None = None,
+    topic: Topic | Iterable[Topic] | None = None,
+    method: str,
+    event_at: datetime,
+    evidence: Mapping[str, Any],
+    actor: Actor | None = None,
+) -> list[Subscription]:
+    """Take consent back: everything on this address, one newsletter, or topics only.
+
+    Effective with the caller's commit: no intent to write to these people commits after it. An
+    open question of the address is erased too. Returns what ended now; may run twice. With
+    `topic` nothing ends but the topics, and the subscriptions that had them are returned.
+    """
+    held = _held(address, subscription)
+    if topic is not None:
+        topics = [topic] if isinstance(topic, Topic) else list(topic)
+        return remove_topics(
+            address=held, topics=topics, method=method, event_at=event_at, evidence=evidence
+        )
+    one = newsletter or (subscription.newsletter if subscription else None)
+    _drop_question(held, one)
+    return [
+        _end(one, Status.WITHDRAWN, method=method, at=event_at, evidence=evidence, actor=actor)
+        for one in _open_ones(held, one)
+    ]
+
+
+@transaction.atomic
+def object_to(
+    *,
+    address: Address | None = None,
+    subscription: Subscription | None = None,
+    method: str,
+    event_at: datetime,
+    evidence: Mapping[str, Any],
+    actor: Actor | None = None,
+) -> list[Subscription]:
+    """Objection to direct marketing (Art. 21(2) GDPR): like a withdrawal, and named as such."""
+    held = _held(address, subscription)
+    _drop_question(held, None)
+    return [
+        _end(one, Status.OBJECTED, method=method, at=event_at, evidence=evidence, actor=actor)
+        for one in _open_ones(held, None)
+    ]
+
+
+@transaction.atomic
+def lapse(*, subscription: Subscription, event_at: datetime) -> bool:
+    """Consent that was not used for too long is not relied on any more (law.md, section 1)."""
+    lock(subscription.address)
+    subscription.refresh_from_db()
+    if subscription.status != Status.CONFIRMED:
+        return False
+    system = Actor.system("retention")
+    _end(subscription, Status.LAPSED, method="unused", at=event_at, evidence={}, actor=system)
+    return True
+
+
+@transaction.atomic
+def close_by_platform(*, address: Address, cause: str, event_at: datetime) -> int:
+    """The messenger says that nothing gets through any more: blocked, kicked, or no such address.
+
+    Consent stays as it is, but only a new double opt-in opens the gates. How many closed.
+    """
+    held = lock(address)
+    reason = Gate.Reason.HARD_BOUNCE if cause == "hard_bounce" else Gate.Reason.BLOCKED
+    closed = close_gates(address_id=held.pk, reason=reason)
+    if closed:
+        facts: dict[str, int | str | bool] = {"cause": cause, "closed": closed}
+        record(
+            "address.closed",
+            actor=Actor.system("platform"),
+            obj="address",
+            ref=held.pk,
+            facts=facts,
+        )
+    return closed
+
+
+def _held(address: Address | None, subscription: Subscription | None) -> Address:
+    if subscription is not None:
+        return lock(subscription.address)
+    if address is None:
+        raise TypeError("name an address or a subscription.")
+    return lock(address)
+
+
+def _drop_question(address: Address, newsletter: Newsletter | None) -> None:
+    questions = OptIn.objects.filter(address=address)
+    if newsletter is not None:
+        questions = questions.filter(newsletter=newsletter)
+    questions.delete()
+
+
+def _open_ones(address: Address, newsletter: Newsletter | None) -> list[Subscription]:
+    rows = Subscription.objects.filter(address=address).exclude(status__in=ENDED)
+    if newsletter is not None:
+        rows = rows.filter(newsletter=newsletter)
+    return list(rows.select_related("newsletter", "address__channel").order_by("pk"))
+
+
+# What the end of a subscription is called in the ledger, and at the gate.
+LEDGER = {
+    Status.WITHDRAWN: (State.WITHDRAWN, Gate.Reason.WITHDRAWN),
+    Status.OBJECTED: (State.WITHDRAWN, Gate.Reason.OBJECTED),
+    Status.LAPSED: (State.EXPIRED, Gate.Reason.LAPSED),
+}
+
+
+def _end(
+    subscription: Subscription,
+    status: Subscription.Status,
+    *,
+    method: str,
+    at: datetime,
+    evidence: Mapping[str, Any],
+    actor: Actor | None,
+) -> Subscription:
+    state, reason = LEDGER[status]
+    close_gates(gate_ids=[subscription.pk], reason=reason)
+    Subscription.objects.filter(pk=subscription.pk).update(status=status, ended_at=timezone.now())
+    subscription.refresh_from_db(fields=["status", "ended_at"])
+    change = change_of(
+        subscription.address,
+        subscription=subscription.pk,
+        newsletter=subscription.newsletter_id,
+        state=state,
+        method=method,
+        at=at,
+        evidence={"answer": {"at": at, "method": method, **evidence}},
+        wording=None,
+    )
+    record_consent(change, actor=actor or Actor.subscriber(subscription.subscriber_id))
+    return subscription
+
+
+def ended_records(subscription: Subscription) -> list[ConsentRecord]:
+    """The ledger of one subscription, oldest first."""
+    return list(ConsentRecord.objects.filter(subscription=subscription.pk).order_by("at", "id"))

@@ -1,0 +1,55 @@
+"""Reads that join several tables."""
+
+from messengers.models import Address, Channel, Gate
+from subscriptions.models import ConsentRecord, Keyword, Newsletter, OptIn, Reply, Subscription
+from subscriptions.models import Topic as TopicRow
+from subscriptions.words import Intent, KeywordRow, KeywordTable, Name
+
+
+def offered_on(channel: Channel) -> list[Newsletter]:
+    """The newsletters that anybody may ask for on this channel, by name."""
+    return list(Newsletter.objects.filter(channels=channel, is_public=True).order_by("name"))
+
+
+def keyword_table(channel: Channel) -> KeywordTable:
+    """What this channel listens to: defaults, keywords and names of all its newsletters."""
+    newsletters = list(Newsletter.objects.filter(channels=channel))
+    ids = [newsletter.pk for newsletter in newsletters]
+    own = Keyword.objects.filter(newsletter__in=ids) | Keyword.objects.filter(newsletter=None)
+    rows = [
+        KeywordRow(
+            Intent(row.intent),
+            row.word,
+            row.language,
+            str(row.newsletter_id or ""),
+            only_alone=row.only_alone,
+        )
+        for row in own.order_by("pk")
+    ]
+    names = [Name(text, str(one.pk)) for one in newsletters for text in (one.name, one.slug)]
+    for topic in TopicRow.objects.filter(newsletter__in=ids):
+        for text in (topic.name_de, topic.name_en, topic.slug):
+            names.append(Name(text, str(topic.newsletter_id), str(topic.pk)))
+    return KeywordTable(rows, names)
+
+
+def reached_on(address: Address) -> list[Subscription]:
+    """What this address gets now: confirmed, with an open gate; the newest first."""
+    open_gates = Gate.objects.filter(address=address.pk, is_open=True).values("pk")
+    return list(
+        Subscription.objects.filter(
+            address=address, status=Subscription.Status.CONFIRMED, pk__in=open_gates
+        )
+        .select_related("newsletter", "channel", "address__channel")
+        .order_by("-confirmed_at")
+    )
+
+
+def is_known(address: Address) -> bool:
+    """Whether anything is stored of this person but the address itself."""
+    return (
+        Subscription.objects.filter(subscriber=address.subject).exists()
+        or OptIn.objects.filter(address__subject=address.subject).exists()
+        or Reply.objects.filter(address__subject=address.subject).exists()
+        or ConsentRecord.objects.filter(subject=address.subject).exists()
+    )
