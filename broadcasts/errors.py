@@ -71,6 +71,12 @@ class NoAudience(StartRefused):
     code = "no_audience"
 
 
+class BadAudience(StartRefused):
+    """The rule of the audience does not hold any more: a topic or channel of it is gone."""
+
+    code = "bad_audience"
+
+
 class QuietHours(StartRefused):
     """The newsletter's readers are asleep until `until`."""
 

@@ -155,7 +155,7 @@ class Content(models.Model):
     markdown = models.TextField(_("Text"))
     buttons = models.JSONField(default=list)  # up to three of {"label": …, "url": …}
     image = models.ForeignKey(
-        Media, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+        Media, null=True, blank=True, on_delete=models.PROTECT, related_name="contents"
     )
     image_alt = models.CharField(_("Description of the picture"), max_length=300, blank=True)
 

@@ -1,0 +1,125 @@
+"""The start: content and recipients are frozen in one transaction, or nothing happens."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from broadcasts.actions.people import locked, user_of
+from broadcasts.audience import reach, recipients
+from broadcasts.content import channels_of, message_of, problems_of
+from broadcasts.errors import (
+    AlreadyStarted,
+    ContentRefused,
+    EditedMeanwhile,
+    NoAudience,
+    QuietHours,
+)
+from broadcasts.models import Broadcast
+from broadcasts.schedule import quiet_until
+from messengers.models import Channel, Dispatch
+from messengers.outbox import content_hash, start_dispatch
+from privacy import audit
+from privacy.access import Actor, require
+from subscriptions.models import Newsletter
+
+URGENT_PRIORITY = 5
+
+
+@transaction.atomic
+def start(
+    broadcast: Broadcast,
+    *,
+    actor: Actor,
+    idempotency_key: str,
+    seen_at: datetime | None = None,
+) -> Broadcast:
+    """Send to everybody in the audience now. The same key again gives the same broadcast.
+
+    `seen_at` is the `edited_at` of what the sender saw: with it, nothing else is ever sent.
+
+    Freezes the content by its hash and writes every delivery in this transaction, so that a crash
+    leaves all or nothing. Raises `NotAllowed` or a `StartRefused`: `AlreadyStarted`, `QuietHours`,
+    `NoAudience`, `ContentRefused`; `EditedMeanwhile`, and `IllegalTransition` for what is over.
+    """
+    require(actor, "broadcast.send", broadcast.newsletter_id)
+    row = locked(broadcast)
+    if row.dispatch:
+        if idempotency_key and row.start_key == idempotency_key:
+            return row
+        raise AlreadyStarted(f"broadcast {row.pk} was started before.")
+    if seen_at is not None and seen_at != row.edited_at:
+        raise EditedMeanwhile(f"broadcast {row.pk} was saved since it was looked at.")
+    now = timezone.now()
+    # Starts of one newsletter come one by one: the daily cap counts what the one before reserved.
+    newsletter = Newsletter.objects.select_for_update(no_key=True).get(pk=row.newsletter_id)
+    _require_waking_hours(row, newsletter, now)
+    channels = _channels_with_people(row, newsletter, now)
+    return _freeze(row, newsletter, channels, actor, idempotency_key, now)
+
+
+def _require_waking_hours(broadcast: Broadcast, newsletter: Newsletter, now: datetime) -> None:
+    until = quiet_until(now, newsletter.time_zone, newsletter.quiet_from, newsletter.quiet_until)
+    if until and not broadcast.is_urgent:
+        raise QuietHours(until)
+
+
+def _channels_with_people(
+    broadcast: Broadcast, newsletter: Newsletter, now: datetime
+) -> list[Channel]:
+    """The channels that somebody is reached on; the content has to fit each of them."""
+    found = reach(newsletter, broadcast.rule, channels_of(newsletter), now)
+    if not found.total:
+        raise NoAudience(f"nobody is in the audience of broadcast {broadcast.pk}.")
+    broadcast.left_out = found.left_out
+    channels = [share.channel for share in found.shares]
+    if problems := problems_of(message_of(broadcast), channels):
+        raise ContentRefused(problems)
+    return channels
+
+
+def _freeze(
+    broadcast: Broadcast,
+    newsletter: Newsletter,
+    channels: list[Channel],
+    actor: Actor,
+    key: str,
+    now: datetime,
+) -> Broadcast:
+    content = message_of(broadcast)
+    dispatch = Dispatch(
+        kind=Dispatch.Kind.BROADCAST,
+        content=content.to_json(),
+        content_sha256=content_hash(content),
+        newsletter=newsletter.pk,
+        priority=URGENT_PRIORITY if broadcast.is_urgent else 0,
+        values={"newsletter": newsletter.name},
+        expires_at=now + broadcast.expires_after if broadcast.expires_after else None,
+    )
+    dispatch.save(force_insert=True)
+    sql, params = recipients(newsletter, broadcast.rule, channels, now)
+    size = start_dispatch(dispatch=dispatch, recipients_sql=sql, params=params)
+    if not size:
+        raise NoAudience(f"everybody left the audience of broadcast {broadcast.pk} just now.")
+    broadcast.advance(
+        Broadcast.Status.RUNNING,
+        dispatch=dispatch.pk,
+        start_key=key,
+        started_by=user_of(actor),
+        started_at=now,
+        left_out=broadcast.left_out,
+        audience=broadcast.rule,
+    )
+    audit.record(
+        "broadcast.started",
+        actor=actor,
+        obj="broadcast",
+        ref=broadcast.pk,
+        facts={
+            "recipients": size,
+            "left_out": broadcast.left_out,
+            "urgent": broadcast.is_urgent,
+            "content": dispatch.content_sha256,
+        },
+    )
+    return broadcast

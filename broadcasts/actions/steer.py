@@ -1,0 +1,160 @@
+"""Steering what has been started: pause, go on, cancel, try again, and follow its dispatch."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from broadcasts.actions.people import locked
+from broadcasts.errors import IllegalTransition
+from broadcasts.models import Broadcast
+from messengers import outbox
+from messengers.models import Delivery, Dispatch
+from privacy import audit
+from privacy.access import Actor, require
+from subscriptions.models import Subscription
+
+Status = Broadcast.Status
+HOUSE = Actor.system("broadcasts")
+BY_STAFF = "staff"
+# What the dispatch says -> what it means for the broadcast.
+FOLLOWED = {
+    Dispatch.Status.RUNNING: Status.RUNNING,
+    Dispatch.Status.PAUSED: Status.PAUSED,
+    Dispatch.Status.FINISHED: Status.FINISHED,
+    Dispatch.Status.CANCELLED: Status.CANCELLED,
+    Dispatch.Status.EXPIRED: Status.EXPIRED,
+}
+
+
+@transaction.atomic
+def pause(*, broadcast: Broadcast, actor: Actor) -> Broadcast:
+    """Nothing more leaves after the commit, but for what is on the wire already."""
+    row = _for_steering(broadcast, actor)
+    row.advance(Status.PAUSED, status_why=BY_STAFF)
+    outbox.pause(_dispatch_of(row), BY_STAFF)
+    return _noted(row, actor, "broadcast.paused")
+
+
+@transaction.atomic
+def resume(*, broadcast: Broadcast, actor: Actor) -> Broadcast:
+    """Go on with whoever is still waiting."""
+    row = _for_steering(broadcast, actor)
+    row.advance(Status.RUNNING)
+    outbox.resume(_dispatch_of(row))
+    return _noted(row, actor, "broadcast.resumed")
+
+
+@transaction.atomic
+def cancel(*, broadcast: Broadcast, actor: Actor) -> Broadcast:
+    """Stop for good: whoever still waits gets nothing."""
+    row = _for_steering(broadcast, actor)
+    row.advance(Status.CANCELLED, status_why=BY_STAFF, finished_at=timezone.now())
+    outbox.cancel(_dispatch_of(row))
+    _mark_used(row)
+    return _noted(row, actor, "broadcast.cancelled")
+
+
+@transaction.atomic
+def expire(*, broadcast: Broadcast, actor: Actor, why: str = "too_late") -> Broadcast:
+    """Its time is over: whoever still waits, or all of them if it never began, gets nothing."""
+    row = _for_steering(broadcast, actor)
+    row.advance(Status.EXPIRED, status_why=why, finished_at=timezone.now())
+    if row.dispatch:
+        outbox.expire(row.dispatch)
+        _mark_used(row)
+    return _noted(row, actor, "broadcast.expired")
+
+
+@transaction.atomic
+def retry_failed(*, broadcast: Broadcast, actor: Actor) -> int:
+    """Try those again whom the messenger refused; nobody in doubt. Returns how many."""
+    row = _for_steering(broadcast, actor)
+    count = outbox.retry_failed(_dispatch_of(row))
+    if not count:
+        return 0
+    if row.status == Status.FINISHED:
+        row.advance(Status.RUNNING, finished_at=None)
+    audit.record(
+        "broadcast.retried", actor=actor, obj="broadcast", ref=row.pk, facts={"recipients": count}
+    )
+    return count
+
+
+@transaction.atomic
+def settle_doubt(*, broadcast: Broadcast, delivery: int, decision: str, actor: Actor) -> None:
+    """A person decides about one delivery in doubt; the outbox writes who decided what.
+
+    Raises `Delivery.DoesNotExist` for one of another broadcast, `NotInDoubt` for a settled one.
+    """
+    row = _for_steering(broadcast, actor)
+    found = Delivery.objects.filter(dispatch_id=_dispatch_of(row)).get(pk=delivery)
+    outbox.settle_doubt(found.pk, decision, actor)
+    if decision == outbox.Decision.RESEND and row.status == Status.FINISHED:
+        row.advance(Status.RUNNING, finished_at=None)
+
+
+def follow_dispatches(now: datetime) -> int:
+    """Bring each broadcast that is being sent up to date with its dispatch. Returns how many moved.
+
+    May run twice and in parallel: a broadcast is held while it moves, and moves only if its
+    dispatch says something new.
+    """
+    waiting = Broadcast.objects.sending().values_list("pk", "dispatch", "status")
+    said = dict(
+        Dispatch.objects.filter(pk__in=[dispatch for _pk, dispatch, _status in waiting])
+        .values_list("pk", "status")
+    )  # fmt: skip
+    moved = 0
+    for pk, dispatch, status in waiting:
+        if dispatch in said and FOLLOWED[Dispatch.Status(said[dispatch])] != status:
+            moved += _follow(pk, now)
+    return moved
+
+
+@transaction.atomic
+def _follow(pk: UUID, now: datetime) -> bool:
+    row = Broadcast.objects.select_for_update(no_key=True).get(pk=pk)
+    dispatch = Dispatch.objects.get(pk=_dispatch_of(row))
+    to = FOLLOWED[Dispatch.Status(dispatch.status)]
+    if to not in Broadcast.TRANSITIONS[row.status]:
+        return False
+    is_over = to not in (Status.RUNNING, Status.PAUSED)
+    ended_at = dispatch.finished_at or now
+    row.advance(to, status_why=dispatch.status_why, finished_at=ended_at if is_over else None)
+    if is_over:
+        _mark_used(row)
+    _noted(row, HOUSE, f"broadcast.{to}")
+    return True
+
+
+def _mark_used(broadcast: Broadcast) -> None:
+    """A consent that was used does not lapse: one UPDATE for all whom the broadcast reached."""
+    reached = Delivery.objects.filter(
+        dispatch_id=_dispatch_of(broadcast),
+        status__in=[
+            Delivery.Status.ACCEPTED,
+            Delivery.Status.DELIVERED,
+            Delivery.Status.READ,
+        ],
+    )
+    Subscription.objects.filter(pk__in=reached.values("gate")).update(
+        last_used_at=broadcast.finished_at
+    )
+
+
+def _for_steering(broadcast: Broadcast, actor: Actor) -> Broadcast:
+    require(actor, "broadcast.send", broadcast.newsletter_id)
+    return locked(broadcast)
+
+
+def _dispatch_of(broadcast: Broadcast) -> UUID:
+    if broadcast.dispatch is None:
+        raise IllegalTransition(f"broadcast {broadcast.pk} has not been started.")
+    return broadcast.dispatch
+
+
+def _noted(broadcast: Broadcast, actor: Actor, action: str) -> Broadcast:
+    audit.record(action, actor=actor, obj="broadcast", ref=broadcast.pk)
+    return broadcast

@@ -1,0 +1,20 @@
+"""Reads that shape the desk: previews, progress, results, lists."""
+
+from broadcasts.queries.lists import FILTERS, desk
+from broadcasts.queries.preview import ChannelPreview, mail_document, preview, previews
+from broadcasts.queries.progress import Progress, progress
+from broadcasts.queries.results import Results, results, results_table
+
+__all__ = [
+    "FILTERS",
+    "ChannelPreview",
+    "Progress",
+    "Results",
+    "desk",
+    "mail_document",
+    "preview",
+    "previews",
+    "progress",
+    "results",
+    "results_table",
+]

@@ -1,0 +1,119 @@
+"""How far it is, what became of it, and what nobody could know."""
+
+import csv
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+
+from broadcasts import actions
+from broadcasts.forms import DoubtForm
+from broadcasts.models import Broadcast, Media
+from broadcasts.queries import progress, results_table
+from broadcasts.queries.results import cause_label
+from broadcasts.views.page import READ, SEND, attempt, back_to, broadcast_page, page, rights_in
+from broadcasts.words import TONES, why
+from messengers import media, outbox
+from messengers.addresses import masked
+from messengers.models import Address, Delivery
+from privacy.access import actor_of, visible_to
+
+DOUBTS_SHOWN = 100
+# What a spreadsheet would take for a formula, at the beginning of a cell.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@broadcast_page(READ)
+def show_progress(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
+    """The bar alone, asked for every two seconds; when it is over the page is drawn anew."""
+    context = {
+        "broadcast": broadcast,
+        "progress": progress(broadcast),
+        "tone": TONES[Broadcast.Status(broadcast.status)],
+        "why": why(broadcast.status_why) if broadcast.status_why else "",
+        **rights_in(request, broadcast.newsletter),
+    }
+    response = render(request, "broadcasts/_progress.html", context)
+    if not broadcast.is_sending:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@broadcast_page(READ)
+def results_csv(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
+    """The counts, for a spreadsheet. Nobody is in it."""
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="broadcast-{broadcast.pk}.csv"'
+    response.write("\ufeff")
+    sheet = csv.writer(response, delimiter=";")
+    sheet.writerow(["group", "state", "cause_or_channel", "count"])
+    sheet.writerows(map(harmless, results_table(broadcast)))
+    return response
+
+
+def harmless(row: Iterable[object]) -> list[object]:
+    """The row without cells that a spreadsheet would run."""
+    return [
+        f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+        for cell in row
+    ]
+
+
+@broadcast_page(SEND, "GET", "HEAD", "POST")
+def doubts(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
+    """Deliveries that perhaps arrived, by cause; a POST settles one of them."""
+    if request.method == "POST":
+        return _settle(request, broadcast)
+    if not broadcast.dispatch:
+        return back_to(broadcast)
+    found = outbox.doubts(broadcast.dispatch, DOUBTS_SHOWN)
+    rows = Address.objects.select_related("channel").in_bulk([row.address_id for row in found])
+    shown = [
+        (row, masked(rows[row.address_id]), rows[row.address_id].channel, cause_label(row.cause))
+        for row in found
+        if row.address_id in rows
+    ]
+    context = {
+        "broadcast": broadcast,
+        "doubts": shown,
+        "total": progress(broadcast).count(Delivery.Status.IN_DOUBT),
+    }
+    return render(request, "broadcasts/doubts.html", context)
+
+
+def _settle(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
+    form = DoubtForm(request.POST)
+    if not form.is_valid():
+        raise Http404
+    data = form.cleaned_data
+    try:
+        attempt(
+            request,
+            lambda: actions.settle_doubt(
+                broadcast=broadcast,
+                delivery=data["delivery"],
+                decision=data["decision"],
+                actor=actor_of(request),
+            ),
+            _("Your decision is written down."),
+        )
+    except Delivery.DoesNotExist:
+        raise Http404 from None
+    return redirect("broadcast_doubts", pk=broadcast.pk)
+
+
+@page(READ)
+def picture(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+    """A stored picture, for those who may read the newsletter's broadcasts."""
+    row = get_object_or_404(visible_to(actor_of(request), Media.objects.all(), READ), pk=pk)
+    try:
+        file = media.path_of(row.key).open("rb")
+    except FileNotFoundError:
+        raise Http404 from None
+    response = FileResponse(file, content_type=row.media_type, filename=row.key)
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response._csp_exempt = True  # type: ignore[attr-defined]
+    return response

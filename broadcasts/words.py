@@ -1,0 +1,152 @@
+"""What is said to an editor about states, reasons and refusals."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import formats, timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as say
+from django.utils.translation import gettext_lazy as _
+
+from broadcasts.errors import (
+    BroadcastError,
+    ContentRefused,
+    QuietHours,
+    ScheduleRefused,
+)
+from broadcasts.models import Broadcast
+from broadcasts.schedule import Clock, Moment, zone_of
+from messengers.problems import explain
+from subscriptions.models import Newsletter, Topic
+
+TONES = {
+    Broadcast.Status.DRAFT: "off",
+    Broadcast.Status.SCHEDULED: "info",
+    Broadcast.Status.RUNNING: "info",
+    Broadcast.Status.PAUSED: "wait",
+    Broadcast.Status.FINISHED: "good",
+    Broadcast.Status.CANCELLED: "off",
+    Broadcast.Status.EXPIRED: "bad",
+}
+
+# The short token stored as `status_why` -> what the editor reads.
+WHYS = {
+    "staff": _("by a colleague"),
+    "missed": _(
+        "The time passed while Jawort was not running, and more than an hour was lost. "
+        "Duplicate it to send it now."
+    ),
+    "too_late": _("Its time was over before everybody had got it."),
+    "quiet_hours": _("Its time fell into the quiet hours. Choose another time."),
+    "no_audience": _("Nobody was in the audience when its time came."),
+    "bad_audience": _("The audience named a topic or channel that was gone by then."),
+    "content": _("The content did not fit a messenger when its time came. Look at the preview."),
+    "not_allowed": _("Whoever scheduled it may no longer send."),
+    "already_started": _("It had been started before."),
+    "auth_config": _("A messenger refuses our access: the channel's settings need a look."),
+    "unreachable": _("A messenger could not be reached."),
+    "doubts": _("Too many answers were lost: a person should look before it goes on."),
+}
+
+REFUSALS = {
+    "illegal_transition": _("This is not possible in its present state. Here is how it is now."),
+    "lost_race": _("A colleague was faster. Here is how it is now."),
+    "edited_meanwhile": _(
+        "A colleague saved this draft since you opened it. Look at it again before you go on."
+    ),
+    "not_a_draft": _("Only a draft can be changed: what was sent stays as it was."),
+    "already_started": _("This broadcast had been started before; nobody got it twice."),
+    "no_audience": _("Nobody is in this audience now, so nothing was sent."),
+    "bad_audience": _(
+        "The audience names a topic or channel that is gone. Edit the broadcast and choose again."
+    ),
+    "past": _("This time is over: choose one that is still to come."),
+    "too_far": _("This is more than a year ahead: choose an earlier time."),
+    "bad_time": _("This is no date with a time."),
+    "bad_address": _("This is no address of the chosen channel."),
+    "too_many": _("Ten tests an hour are the limit. Try again later."),
+    "too_many_addresses": _("You have five test addresses already. Remove one of them first."),
+    "no_user": _("A test goes to a member of staff, so it needs one who is signed in."),
+    "too_big": _("The file is larger than 10 MB. Make the picture smaller."),
+    "not_a_picture": _("This is no picture that can be read. Use JPEG, PNG, WebP or GIF."),
+    "too_many_pixels": _("The picture has too many pixels. Make it smaller."),
+    "too_small": _("The picture is smaller than 16 pixels on a side."),
+}
+
+
+def why(code: str) -> str:
+    """What a stored reason means; the token itself if it is a provider's own."""
+    return str(WHYS.get(code, code))
+
+
+def refusal(error: BroadcastError) -> str:
+    """What happened, and what to do, in the reader's language."""
+    if isinstance(error, ContentRefused):
+        return " ".join(
+            dict.fromkeys(f"{channel}: {explain(problem)}" for channel, problem in error.problems)
+        )
+    if isinstance(error, QuietHours) or (isinstance(error, ScheduleRefused) and error.until):
+        return say(
+            "The newsletter's quiet hours last until %(time)s. Schedule it for then, "
+            "or mark it as urgent and say why."
+        ) % {"time": local_time(error.until)}
+    return str(REFUSALS.get(error.code, error.code))
+
+
+def refused(code: str) -> str:
+    """The words for a bare code."""
+    return str(REFUSALS.get(code, code))
+
+
+def local_time(at: datetime | None, zone: str = "") -> str:
+    """Date and time as the reader's language writes them, in the newsletter's zone."""
+    if at is None:
+        return ""
+    local = at.astimezone(zone_of(zone)) if zone else timezone.localtime(at)
+    return formats.date_format(local, "SHORT_DATETIME_FORMAT")
+
+
+def about_moment(meant: Moment) -> str:
+    """What an editor has to know about a local time that is not what it seems; "" if it is."""
+    shown = formats.date_format(meant.shown, "TIME_FORMAT")
+    if meant.clock == Clock.NEVER:
+        return say(
+            "In that night the clocks go forward and this time does not exist: it will be %(time)s."
+        ) % {"time": shown}
+    if meant.clock == Clock.TWICE:
+        return say(
+            "In that night the clocks go back and this time comes twice: the first one, "
+            "in summer time, counts."
+        )
+    return ""
+
+
+def describe_rule(rule: dict[str, Any], newsletter: Newsletter) -> list[tuple[str, str]]:
+    """A rule of the simple form in words; one line for any other."""
+    if not rule:
+        return [(say("Audience"), say("All subscribers"))]
+    parts = rule.get("all")
+    if not isinstance(parts, list) or any(len(part) != 1 for part in parts):
+        return [(say("Audience"), say("A rule of its own"))]
+    return [_part(kind, value, newsletter) for part in parts for kind, value in part.items()]
+
+
+def topic_name(topic: Topic) -> str:
+    """The topic's name in the reader's language."""
+    return topic.name_en if (get_language() or "").startswith("en") else topic.name_de
+
+
+def _part(kind: str, value: Any, newsletter: Newsletter) -> tuple[str, str]:
+    if kind == "topic":
+        names = {topic.slug: topic_name(topic) for topic in newsletter.topics.all()}
+        return say("Topics"), ", ".join(names.get(slug, slug) for slug in value)
+    if kind == "language":
+        return say("Languages"), ", ".join(value)
+    if kind == "channel":
+        found = newsletter.channels.filter(pk__in=value).values_list("name", flat=True)
+        return say("Channels"), ", ".join(found)
+    if kind == "subscribed_after":
+        return say("Subscribed after"), str(value)
+    if kind == "subscribed_before":
+        return say("Subscribed before"), str(value)
+    return say("Audience"), say("A rule of its own")
