@@ -1,4 +1,8 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -11,3 +15,14 @@ class PrivacyConfig(AppConfig):
 
         sign_in.install()
         events.listen()
+        post_migrate.connect(_write_default_rules, sender=self)
+
+
+def _write_default_rules(using: str, **more: Any) -> None:
+    """Retention rules are there from the first start; a publisher adds others."""
+    from privacy.models import RetentionRule
+    from privacy.retention.rules import ensure_defaults
+
+    has_table = RetentionRule._meta.db_table in connections[using].introspection.table_names()
+    if using == DEFAULT_DB_ALIAS and has_table:
+        ensure_defaults()

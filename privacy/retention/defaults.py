@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 from django.utils.translation import gettext_noop as _
 
-VALID_FROM = date(2026, 1, 1)
+VALID_FROM = date(2018, 5, 25)  # the day from which the GDPR applies
 DELETE, SHRED, AGGREGATE = "delete", "shred", "aggregate"
 
 

@@ -1,0 +1,207 @@
+"""privacy/retention: each class of data goes when its rule says so; every run is written down."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.contrib.sessions.models import Session
+
+from privacy import tasks, vault
+from privacy.access import Actor, NotAllowed, guesses
+from privacy.ids import uuid7
+from privacy.models import (
+    AuditEntry,
+    DataSubject,
+    GuessCounter,
+    RetentionRule,
+    RetentionRun,
+    TotpStep,
+)
+from privacy.retention import registry
+from privacy.retention.defaults import DEFAULTS
+from privacy.retention.rules import (
+    NoTerm,
+    change_rule,
+    ends_at,
+    ensure_defaults,
+    rule_of,
+    rules_on,
+    starts_before,
+)
+from privacy.retention.run import run
+from privacy.vault import KeyDestroyed, Where
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def test_every_class_has_its_rule_from_the_first_start(db):
+    assert {rule.data_class for rule in rules_on(date(2026, 11, 21))} == set(DEFAULTS)
+    assert ensure_defaults() == 0
+
+    RetentionRule.objects.filter(data_class="inbound_text").delete()
+
+    assert ensure_defaults() == 1
+
+
+# (class, when its time began, when it must go), from the table of periods in docs/privacy-model.md
+TERMS = [
+    ("pending_opt_in", "2026-11-21T12:00:00+00:00", "2026-11-28T12:00:00+00:00"),
+    ("pending_opt_in_chat", "2026-11-21T12:00:00+00:00", "2026-11-24T12:00:00+00:00"),
+    ("inbound_text", "2026-01-31T00:00:00+00:00", "2026-03-02T00:00:00+00:00"),
+    ("delivery_record", "2026-01-01T00:00:00+00:00", "2026-04-01T00:00:00+00:00"),
+    ("export_package", "2026-02-25T08:00:00+00:00", "2026-03-04T08:00:00+00:00"),
+    ("consent_evidence", "2026-11-21T12:00:00+00:00", "2030-01-01T00:00:00+01:00"),
+    ("consent_evidence", "2026-12-31T22:59:59+00:00", "2030-01-01T00:00:00+01:00"),
+    # In Germany the year has begun an hour before it has in UTC.
+    ("consent_evidence", "2026-12-31T23:00:00+00:00", "2031-01-01T00:00:00+01:00"),
+    ("request_file", "2024-02-29T12:00:00+00:00", "2028-01-01T00:00:00+01:00"),
+]
+
+
+@pytest.mark.parametrize(("data_class", "start", "end"), TERMS)
+def test_terms_end_to_the_minute(db, data_class, start, end):
+    begun, gone = datetime.fromisoformat(start), datetime.fromisoformat(end)
+
+    assert ends_at(rule_of(data_class, begun.date()), begun) == gone
+    # The question that expiry functions ask agrees with the answer that a page shows.
+    assert begun >= starts_before(data_class, gone - timedelta(seconds=1))
+    if DEFAULTS[data_class].years_to_year_end is None:
+        assert begun <= starts_before(data_class, gone)
+    else:
+        assert begun < starts_before(data_class, gone)
+
+
+def test_what_has_no_term_says_so(db):
+    with pytest.raises(NoTerm):
+        ends_at(rule_of("suppression", date(2026, 1, 1)), NOW)
+    with pytest.raises(NoTerm):
+        starts_before("suppression", NOW)
+
+
+def test_a_changed_rule_holds_from_its_day_and_the_old_one_before(staff):
+    dpo = Actor.staff(staff("dpo"))
+    shorter = RetentionRule(
+        data_class="inbound_text",
+        starts_with="receipt",
+        period=timedelta(days=7),
+        action="delete",
+        legal_basis="Art. 5(1)(c) GDPR",
+        valid_from=date(2027, 1, 1),
+    )
+
+    change_rule(shorter, actor=dpo)
+
+    assert rule_of("inbound_text", date(2026, 12, 31)).period == timedelta(days=30)
+    assert rule_of("inbound_text", date(2027, 1, 1)).period == timedelta(days=7)
+    assert AuditEntry.objects.get(action="retention.changed").ref == str(shorter.pk)
+    with pytest.raises(NotAllowed):
+        change_rule(shorter, actor=Actor.staff(staff("editor")))
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """A registry of its own; what the apps registered stays out of it."""
+    monkeypatch.setattr(registry, "_expiries", {})
+    monkeypatch.setattr(registry, "autodiscover_modules", lambda name: None)
+
+
+def test_every_registered_function_runs_and_is_written_down(db, registered):
+    seen = []
+
+    @registry.expires("inbound_text")
+    def texts(now):
+        seen.append(now)
+        return 3
+
+    @registry.expires("delivery_record")
+    def nothing_due(now):
+        return 0
+
+    assert run(NOW) == {"inbound_text": 3, "delivery_record": 0}
+
+    assert seen == [NOW]
+    assert list(RetentionRun.objects.order_by("pk").values_list("data_class", "removed", "at")) == [
+        ("inbound_text", 3, NOW),
+        ("delivery_record", 0, NOW),
+    ]
+    entry = AuditEntry.objects.get(action="retention.removed")
+    assert (entry.actor, entry.ref) == ("system:retention", "inbound_text")
+
+
+def test_an_idle_class_is_written_down_once_a_day(db, registered):
+    registry.expires("delivery_record")(lambda now: 0)
+
+    for hours in (0, 1, 23, 25):
+        run(NOW + timedelta(hours=hours))
+
+    assert [row.at for row in RetentionRun.objects.order_by("at")] == [
+        NOW,
+        NOW + timedelta(hours=25),
+    ]
+
+
+def test_one_failure_stops_no_other_class_and_is_logged_without_its_text(db, registered, caplog):
+    @registry.expires("inbound_text")
+    def broken(now):
+        raise RuntimeError("+4917604069001 could not be removed")
+
+    registry.expires("delivery_record")(lambda now: 2)
+
+    assert run(NOW) == {"inbound_text": 0, "delivery_record": 2}
+
+    assert [record.msg["reason"] for record in caplog.records if "retention" in record.name] == [
+        "inbound_text"
+    ]
+
+
+def test_an_unknown_class_is_a_mistake():
+    with pytest.raises(ValueError, match="no class of data"):
+        registry.expires("everything")
+
+
+def test_the_tick_destroys_keys_of_the_inbox_after_their_term(db, time_machine):
+    where = Where("messengers_inboundevent", "body", uuid7())
+    old = vault.seal_inbox(where, b"STOP", date(2026, 10, 21))
+    new = vault.seal_inbox(where, b"STOP", date(2026, 10, 22))
+    time_machine.move_to(NOW, tick=False)
+    assert vault.open_inbox(where, old) == b"STOP"
+
+    tasks.tick()
+
+    with pytest.raises(KeyDestroyed):
+        vault.open_inbox(where, old)
+    assert vault.open_inbox(where, new) == b"STOP"
+    assert RetentionRun.objects.get(data_class="inbox_body").removed == 1
+
+
+def test_the_tick_forgets_counters_codes_and_sessions(db, staff, time_machine):
+    user = staff("editor")
+    time_machine.move_to(NOW, tick=False)
+    guesses.may_guess("account_login", account="x", ip="203.0.113.1")
+    step = int(NOW.timestamp()) // 30
+    TotpStep.objects.create(user=user, step=step)
+    Session.objects.create(session_key="x", session_data="", expire_date=NOW + timedelta(hours=12))
+    later = NOW + timedelta(days=2)
+    TotpStep.objects.create(user=user, step=int(later.timestamp()) // 30)
+    tasks.tick()
+    counts = (GuessCounter.objects.count(), TotpStep.objects.count(), Session.objects.count())
+    assert counts == (2, 2, 1)
+
+    time_machine.move_to(later, tick=False)
+    tasks.tick()
+
+    counts = (GuessCounter.objects.count(), TotpStep.objects.count(), Session.objects.count())
+    assert counts == (0, 1, 0)
+
+
+def test_the_tick_destroys_orphan_keys_once_a_day(transactional_db, time_machine):
+    living, orphan = vault.new_subjects(2)
+    DataSubject.objects.filter(pk=orphan).delete()
+    time_machine.move_to(datetime.now(UTC) + timedelta(days=2), tick=False)
+
+    tasks.tick()
+
+    assert not vault.KeyRing.load([orphan]).has(orphan)
+    assert vault.KeyRing.load([living]).has(living)
+    assert RetentionRun.objects.get(data_class="subject_number").removed == 2
