@@ -57,8 +57,13 @@ class House:
             self.prepare()
             self.start_databases()
             introduction = self.set_up_databases()
-            self.start_services()
-            self.wait_ready()
+            try:
+                self.start_services()
+                self.wait_ready()
+            except BaseException:
+                # It holds passwords that are told only once.
+                self.say(introduction)
+                raise
             self.say(self.plan.greeting(introduction))
             self.watch()
         finally:
