@@ -43,18 +43,19 @@ def test_to_self(
     bad_address, too_many or too_many_addresses.
     """
     require(actor, "broadcast.test", broadcast.newsletter_id)
+    draft = Broadcast.objects.for_pages().get(pk=broadcast.pk)
     user = user_of(actor)
     if user is None:
         raise TestRefused("no_user")
-    if problems := problems_of(as_test(message_of(broadcast)), [channel]):
+    if problems := problems_of(as_test(message_of(draft)), [channel]):
         raise ContentRefused(problems)
     canonical = _canonical(channel, to)
     is_wanted = not is_suppressed(fingerprint(channel.kind, canonical), None)
     with transaction.atomic():
-        _count_against_limit(user, actor, broadcast)
+        _count_against_limit(user, actor, draft)
         address = _address(user, channel, canonical)
         if is_wanted and not Gate.objects.filter(address=address.pk, is_open=False).exists():
-            _send(broadcast, address, user)
+            _send(draft, address, user)
 
 
 test_to_self.__test__ = False  # type: ignore[attr-defined]  # a verb, not a test case

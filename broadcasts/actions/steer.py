@@ -41,6 +41,8 @@ def pause(*, broadcast: Broadcast, actor: Actor) -> Broadcast:
 def resume(*, broadcast: Broadcast, actor: Actor) -> Broadcast:
     """Go on with whoever is still waiting."""
     row = _for_steering(broadcast, actor)
+    if row.status != Status.PAUSED:
+        raise IllegalTransition(f"broadcast {row.pk} is {row.status}: only a paused one goes on.")
     row.advance(Status.RUNNING)
     outbox.resume(_dispatch_of(row))
     return _noted(row, actor, "broadcast.resumed")
