@@ -4,6 +4,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.utils.text import slugify
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -153,6 +154,37 @@ class TopicForm(forms.ModelForm):  # type: ignore[type-arg]  # Django knows no p
         model = Topic
         fields = ("name_de", "name_en", "position")
         labels = {"name_de": _("German"), "name_en": _("English"), "position": _("Place")}
+
+
+class NewTopicForm(forms.Form):
+    """A new topic; its short name, as in "STOP SPORT", is made from the German one."""
+
+    name_de = forms.CharField(label=_("German"), max_length=60)
+    name_en = forms.CharField(label=_("English"), max_length=60)
+
+    def __init__(self, *args: Any, newsletter: Newsletter, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._taken = set(newsletter.topics.values_list("slug", flat=True))
+
+    def clean_name_de(self) -> str:
+        name: str = self.cleaned_data["name_de"]
+        if not short_name(name) or short_name(name) in self._taken:
+            raise forms.ValidationError(_("Choose a name of letters that no other topic has."))
+        return name
+
+    @property
+    def names(self) -> dict[str, str]:
+        german: str = self.cleaned_data["name_de"]
+        english: str = self.cleaned_data["name_en"]
+        return {"slug": short_name(german), "name_de": german, "name_en": english}
+
+
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+
+
+def short_name(name: str) -> str:
+    """ "Über uns" as "ueber-uns": what people can type on any keyboard."""
+    return slugify(name.lower().translate(UMLAUTS))[:50]
 
 
 class KeywordForm(forms.ModelForm):  # type: ignore[type-arg]  # Django knows no parameter
