@@ -11,11 +11,13 @@ from privacy.vault.errors import (
     LinkInvalid,
     SealBroken,
     VaultError,
+    WrongRootKey,
 )
 from privacy.vault.hashes import blind_index, keyed_hash, new_token, token_hash
 from privacy.vault.inbox import destroy_inbox_keys, open_inbox, seal_inbox
 from privacy.vault.keyring import KeyRing
 from privacy.vault.links import read_link, sign_link
+from privacy.vault.proof import confirm_root_key
 from privacy.vault.subjects import (
     TooManyOrphans,
     new_subject,
@@ -38,7 +40,9 @@ __all__ = [
     "TooManyOrphans",
     "VaultError",
     "Where",
+    "WrongRootKey",
     "blind_index",
+    "confirm_root_key",
     "destroy_inbox_keys",
     "keyed_hash",
     "new_subject",

@@ -17,6 +17,10 @@ class KeystoreDown(VaultError):
     """The database of keys does not answer. Nothing was read or written; try again later."""
 
 
+class WrongRootKey(VaultError):
+    """The key file belongs to another keystore. Nothing was written."""
+
+
 class LinkInvalid(VaultError):
     """No link of ours, or one made for another purpose."""
 

@@ -14,6 +14,7 @@ from privacy.vault.envelope import Where
 from privacy.vault.errors import VaultError
 from privacy.vault.keyring import CLASSES, KeyRing, subject_key_place, wrap_new_key
 from privacy.vault.keys import KEK_EPOCH
+from privacy.vault.proof import confirm_once
 
 ROWS_PER_STATEMENT = 2_000
 # A key without a row is young while its transaction runs; after this it has been left behind.
@@ -47,6 +48,7 @@ def new_subject() -> UUID:
 
 def new_subjects(count: int) -> list[UUID]:
     """`count` new people. If the caller's transaction fails, their keys stay behind as orphans."""
+    confirm_once()
     subjects = [uuid7() for _ in range(count)]
     now = timezone.now()
     for some in _chunks(subjects):

@@ -15,7 +15,17 @@ from config import env
 from privacy import vault
 from privacy.ids import uuid7
 from privacy.models import DataSubject
-from privacy.vault import KeyDestroyed, KeyRing, LinkExpired, LinkInvalid, SealBroken, Where, keys
+from privacy.vault import (
+    KeyDestroyed,
+    KeyRing,
+    KeystoreDown,
+    LinkExpired,
+    LinkInvalid,
+    SealBroken,
+    Where,
+    keys,
+    proof,
+)
 
 PHONE = b"+4917604069001"
 
@@ -308,3 +318,51 @@ def test_a_key_file_for_its_owner_alone_is_read(tmp_path, monkeypatch):
     monkeypatch.setenv("JAWORT_KEY_FILE", str(file))
 
     assert env.root_key("JAWORT_KEY", tmp_path / "none") == bytes(range(32))
+
+
+def test_another_root_key_than_the_keystores_is_refused(db, settings, monkeypatch):
+    monkeypatch.setattr(proof, "_confirmed", set())
+    vault.confirm_root_key()
+    vault.confirm_root_key()
+    proof._confirmed.clear()
+    settings.JAWORT_KEY = os.urandom(32)
+
+    with pytest.raises(vault.WrongRootKey, match="JAWORT_KEY_FILE"):
+        vault.new_subject()
+
+    assert DataSubject.objects.count() == 0
+
+
+def test_a_keystore_that_is_away_is_said_and_not_hidden(transactional_db, where):
+    subject = vault.new_subject()
+    sealed = vault.seal(subject, "ops", where, PHONE)
+    connections["keystore"].close()
+    good = connections["keystore"].settings_dict["HOST"]
+    connections["keystore"].settings_dict["HOST"] = "/nowhere"
+    try:
+        for act in (
+            lambda: vault.open_sealed(subject, "ops", where, sealed),
+            lambda: vault.new_subject(),
+            lambda: vault.shred(subject, "ops"),
+            lambda: vault.seal_inbox(where, b"STOP", date(2026, 11, 21)),
+        ):
+            with pytest.raises(KeystoreDown):
+                act()
+    finally:
+        connections["keystore"].settings_dict["HOST"] = good
+
+    assert vault.open_sealed(subject, "ops", where, sealed) == PHONE
+
+
+def test_a_connection_that_died_while_idle_is_made_anew(transactional_db, where):
+    subject = vault.new_subject()
+    sealed = vault.seal(subject, "ops", where, PHONE)
+    with connections["keystore"].cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    killer = connections["keystore"].copy("keystore")
+    with killer.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    killer.close()
+
+    assert vault.open_sealed(subject, "ops", where, sealed) == PHONE
