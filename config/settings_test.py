@@ -10,6 +10,9 @@ import tempfile
 os.environ.setdefault("JAWORT_KEY", base64.b64encode(b"jawort test key, known to all...").decode())
 os.environ.setdefault("SECRET_KEY", "known to all, for tests only, fifty characters long or more")
 os.environ.setdefault("JAWORT_ENV_FILE", os.devnull)
+os.environ.setdefault("JAWORT_ORIGIN", "http://127.0.0.1:8000")
+os.environ.setdefault("JAWORT_SMTP_URL", "smtp://127.0.0.1:8025")
+os.environ.setdefault("CELERY_BROKER_URL", "jawort-files://localhost")
 os.environ.setdefault("JAWORT_VAR", f"{tempfile.gettempdir()}/jawort-test-var-{os.getpid()}")
 
 from config.settings import *  # noqa: F403

@@ -9,7 +9,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +177,7 @@ def _drop(server: psycopg.Connection, name: str) -> None:
 
 def _drop_templates() -> None:
     for alias in ALIASES:
-        with _server(alias) as server:
+        with suppress(psycopg.OperationalError), _server(alias) as server:
             _drop(server, _template())
 
 
