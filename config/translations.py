@@ -55,7 +55,7 @@ def gather(app: str) -> Catalog:
     for file in sources(app):
         text = file.read_text(encoding="utf-8")
         if file.suffix != ".py":
-            text = templatize(text, origin=str(file))
+            text = _flat(templatize(text, origin=str(file)))
         code = io.BytesIO(text.encode())
         place = str(file.relative_to(PROJECT))
         for _line, message, comments, context in extract(
@@ -122,6 +122,11 @@ def compile_catalogues() -> None:
             write_mo(out, read(app))
         os.chmod(unfinished, 0o644)
         os.replace(unfinished, target)
+
+
+def _flat(code: str) -> str:
+    """A template's texts as Python that can be read: its indentation means nothing there."""
+    return "\n".join(line.lstrip() for line in code.splitlines())
 
 
 def _key(message: Message) -> str:

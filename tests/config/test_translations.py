@@ -26,7 +26,13 @@ from django.utils.translation import gettext_lazy as _, ngettext
 title = _("Broadcast")
 ngettext("%(count)s person", "%(count)s people", 2)
 """
-TEMPLATE = "{% load i18n %}{% blocktranslate trimmed %}Sent to {{ name }}{% endblocktranslate %}"
+TEMPLATE = """{% load i18n %}
+    <div>
+      {% blocktranslate trimmed %}
+        Sent to {{ name }}
+      {% endblocktranslate %}
+  </div>
+"""
 
 
 @pytest.fixture
