@@ -1,0 +1,178 @@
+"""Where messages from people go. The webhook and the inbox know only these three doors.
+
+Messengers must not know subscriptions, and privacy must not know messengers: whoever knows
+everybody stands here.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from messengers.addresses import find_address
+from messengers.attempts import open_attempt
+from messengers.channels import adapter_of
+from messengers.contract import Adapter, BadAddress, Content, Event, OptOutEvent, TextEvent
+from messengers.models import Address, Channel, Delivery, Dispatch, InboundEvent
+from messengers.outbox import reply
+from privacy.models import DataSubject
+from subscriptions.actions import close_by_platform, withdraw
+from subscriptions.conversation import Incoming, answer, understand
+from subscriptions.models import Newsletter, Subscription, Topic
+from subscriptions.texts import is_mail
+from subscriptions.words import Intent
+
+# A request for erasure stops what is sent like any other withdrawal, before anybody works on it.
+WITHDRAWING = frozenset({Intent.STOP, Intent.STOP_TOPIC, Intent.ERASURE})
+# For messengers that have a subject: it says nothing of the answer, which is for one person alone.
+SUBJECTS = {"de": "Ihre Anfrage", "en": "Your request"}
+# Said by a person at the platform: as good as a STOP. Otherwise the platform tells us something.
+SAID_BY_PERSON = frozenset({"complaint", "unsubscribed"})
+
+
+def withdraw_now(channel: Channel, events: Iterable[Event]) -> None:
+    """Apply every withdrawal among `events` inside the hook's own transaction.
+
+    What has been committed with it stops the engine; saying goodbye is left for later.
+    """
+    adapter: Adapter | None = None
+    for event in events:
+        if not isinstance(event, TextEvent | OptOutEvent):
+            continue
+        adapter = adapter or adapter_of(channel)
+        if isinstance(event, OptOutEvent):
+            _opted_out(channel, adapter, event)
+        else:
+            _said(channel, adapter, event)
+
+
+def handle(event: InboundEvent, opened: TextEvent) -> None:
+    """Answer one text; the caller's transaction is the message's own. May run twice."""
+    channel = event.channel
+    try:
+        answer(_incoming(channel, adapter_of(channel), opened))
+    except BadAddress:
+        return  # nobody whom we could answer
+
+
+def answer_subject(subject: UUID, template: str, context: Mapping[str, str]) -> None:
+    """Send an answer to a request to the address the person used last, in their language.
+
+    A person without an address (erased meanwhile) gets nothing; that is not an error.
+    """
+    address = _address_of(subject)
+    if address is None:
+        return
+    language = _language_of(address)
+    with translation.override(language):
+        text = render_to_string(template, dict(context)).strip()
+    markdown, values = _sealed_text(text)
+    content = Content(markdown, language, subject=SUBJECTS[language], purpose="reply")
+    reply(address=address, content=content, values=values, kind=Dispatch.Kind.ANSWER)
+
+
+def _said(channel: Channel, adapter: Adapter, event: TextEvent) -> None:
+    try:
+        incoming = _incoming(channel, adapter, event)
+    except BadAddress:
+        return
+    understood = understand(incoming)
+    if understood.reading.intent not in WITHDRAWING:
+        return
+    address = find_address(channel, incoming.canonical)
+    if address is None:
+        return
+    hint, topics = understood.reading.newsletter, understood.reading.topics
+    is_topic = understood.reading.intent is Intent.STOP_TOPIC
+    withdraw(
+        address=address,
+        newsletter=Newsletter.objects.filter(pk=hint).first() if hint and not is_topic else None,
+        topic=Topic.objects.filter(pk__in=topics) if is_topic else None,
+        method=incoming.method,
+        event_at=incoming.at,
+        evidence=incoming.evidence,
+    )
+
+
+def _opted_out(channel: Channel, adapter: Adapter, event: OptOutEvent) -> None:
+    address = _sender_of(channel, adapter, event)
+    if address is None:
+        return
+    if event.cause in SAID_BY_PERSON:
+        evidence = {"platform": str(event.cause), "message_id": event.ref}
+        withdraw(address=address, method="platform", event_at=event.at, evidence=evidence)
+    else:
+        close_by_platform(address=address, cause=str(event.cause), event_at=event.at)
+
+
+def _sender_of(channel: Channel, adapter: Adapter, event: OptOutEvent) -> Address | None:
+    """The address itself, or the one that a delivery of ours went to."""
+    if event.sender:
+        try:
+            return find_address(channel, adapter.canonical(event.sender))
+        except BadAddress:
+            return None
+    attempt = open_attempt(event.attempt)
+    delivery = Delivery.objects.filter(pk=attempt.delivery).first() if attempt else None
+    return Address.objects.filter(pk=delivery.address).first() if delivery else None
+
+
+def _incoming(channel: Channel, adapter: Adapter, event: TextEvent) -> Incoming:
+    return Incoming(
+        channel=channel,
+        canonical=adapter.canonical(event.sender),
+        text=event.text,
+        payload=event.payload,
+        name=event.name,
+        at=event.at,
+        ref=event.ref,
+        # The sender of a mail can be forged; who knows the id of our message has read it.
+        is_proved=not is_mail(channel.kind) or _answers_our_message(channel, adapter, event),
+    )
+
+
+def _answers_our_message(channel: Channel, adapter: Adapter, event: TextEvent) -> bool:
+    """Whether the mail answers one that we sent to this very address."""
+    attempt = open_attempt(event.attempt)
+    delivery = Delivery.objects.filter(pk=attempt.delivery).first() if attempt else None
+    sender = find_address(channel, adapter.canonical(event.sender))
+    return delivery is not None and sender is not None and delivery.address == sender.pk
+
+
+def _address_of(subject: UUID) -> Address | None:
+    if DataSubject.objects.filter(pk=subject, status=DataSubject.Status.ERASED).exists():
+        return None
+    rows = Address.objects.filter(subject=subject).select_related("channel")
+    return rows.order_by("-created_at").first()
+
+
+def _language_of(address: Address) -> str:
+    latest = Subscription.objects.filter(address=address).order_by("-pk").first()
+    return latest.language if latest else "de"
+
+
+_URL = re.compile(r"https?://\S+[^\s.,;:!?)]")
+
+
+def _sealed_text(text: str) -> tuple[str, dict[str, str]]:
+    """`text` as placeholders only, and their values: an answer is for one person alone."""
+    values: dict[str, str] = {}
+    lines = [_sealed_line(line, values) for line in text.splitlines()]
+    return "\n".join(lines), values
+
+
+def _sealed_line(line: str, values: dict[str, str]) -> str:
+    made, at = [], 0
+    for url in [*_URL.finditer(line), None]:
+        words = line[at : url.start() if url else len(line)].strip()
+        if words:
+            values[f"text_{len(values)}"] = words
+            made.append(f"{{text_{len(values) - 1}}}")
+        if url:
+            values[f"link_{len(values)}_url"] = url.group()
+            made.append(f"{{link_{len(values) - 1}_url}}")
+            at = url.end()
+    return " ".join(made)
+

@@ -1,0 +1,96 @@
+"""Forgetting by itself: requests nobody confirmed, texts nobody needs, people who only asked."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from messengers.models import Address
+from privacy.access import Actor
+from privacy.audit import record
+from privacy.models import DataSubject, Request
+from privacy.requests.verbs import erase_everywhere, under_way
+from privacy.vault import shred_all
+from subscriptions import caps
+from subscriptions.models import Import, OptIn, Reply, Subscription
+from subscriptions.queries import is_known
+
+REPLY_TERM = timedelta(days=30)
+IMPORT_FILE_TERM = timedelta(days=14)
+# Long enough for the answer to somebody's first message to leave; then nothing needs the address.
+STRANGER_TERM = timedelta(minutes=10)
+AT_A_TIME = 500
+RETENTION = Actor.system("retention")
+
+
+def expire_opt_ins(now: datetime) -> int:
+    """Erase questions whose term is over, with the person if nothing else is known of them."""
+    expired = OptIn.objects.filter(erase_at__lte=now).select_related("address")[:AT_A_TIME]
+    return sum(_expire(opt_in) for opt_in in expired)
+
+
+def forget_replies(now: datetime) -> int:
+    """Erase texts to the editors after 30 days, read or not."""
+    with transaction.atomic():
+        count, _ = Reply.objects.filter(received_at__lte=now - REPLY_TERM).delete()
+        if count:
+            record("reply.expired", actor=RETENTION, obj="reply", ref="", facts={"removed": count})
+    return count
+
+
+def forget_files(now: datetime) -> int:
+    """Erase checked lists that nobody loaded."""
+    old = Import.objects.filter(uploaded_at__lte=now - IMPORT_FILE_TERM).exclude(
+        content_sealed=None
+    )
+    return old.update(content_sealed=None)
+
+
+def forget_counters(now: datetime) -> int:
+    return caps.expire(now)
+
+
+def forget_strangers(now: datetime) -> int:
+    """Erase addresses that belong to nobody we know: who only asked, declined or expired."""
+    strangers = Address.objects.filter(created_at__lte=now - STRANGER_TERM).exclude(
+        Exists(Subscription.objects.filter(address=OuterRef("pk")))
+        | Exists(OptIn.objects.filter(address=OuterRef("pk")))
+        | Exists(Reply.objects.filter(address=OuterRef("pk")))
+    )
+    return sum(_forget(address) for address in strangers.order_by("created_at")[:AT_A_TIME])
+
+
+@transaction.atomic
+def _expire(opt_in: OptIn) -> int:
+    held = OptIn.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=opt_in.pk)
+    address = opt_in.address
+    if not held.exists():
+        return 0
+    held.delete()
+    record("opt_in.expired", actor=RETENTION, obj="opt_in", ref=opt_in.pk)
+    _erase_person_if_unknown(address)
+    return 1
+
+
+@transaction.atomic
+def _forget(address: Address) -> int:
+    held = Address.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=address.pk)
+    return int(held.exists() and _erase_person_if_unknown(address))
+
+
+def _erase_person_if_unknown(address: Address) -> bool:
+    """Rows first, key last: after the commit, or by the sweep of orphans if we die in between."""
+    subject = address.subject
+    if is_known(address) or under_way(subject) or _is_in_a_request(subject):
+        return False
+    erase_everywhere(subject)
+    DataSubject.objects.filter(pk=subject).delete()
+    record("address.forgotten", actor=RETENTION, obj="address", ref=address.pk)
+    transaction.on_commit(partial(shred_all, subject))
+    return True
+
+
+def _is_in_a_request(subject: UUID) -> bool:
+    return Request.objects.filter(subject=subject).exists()

@@ -1,0 +1,295 @@
+"""What this app keeps about people: newsletters they get, what they said to it, and the proof."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from messengers.addresses import reveal
+from messengers.gates import close_gates
+from messengers.models import Address, Gate
+from privacy.access import Actor
+from privacy.inventory import NOT_PERSONAL, AppData, Classified, Erase, Field, Klass
+from privacy.models import DataSubject
+from subscriptions import caps
+from subscriptions.actions.inbox import read_reply
+from subscriptions.actions.withdrawal import object_to, withdraw
+from subscriptions.consent import opened_evidence
+from subscriptions.models import (
+    ConsentRecord,
+    Notice,
+    OptIn,
+    Reply,
+    Subscriber,
+    Subscription,
+    Wording,
+)
+
+_SUBSCRIPTION = Field(
+    Klass.PROFILE, _("Sending the newsletter that was asked for"), "active_subscription"
+)
+_LINK = Field(
+    Klass.REFERENCE, _("Holding together what belongs to one person"), "active_subscription"
+)
+_PENDING = Field(
+    Klass.CONSENT, _("Asking whether somebody really wants the newsletter"), "pending_opt_in"
+)
+_PENDING_SEALED = Field(
+    Klass.CONSENT, _("Proving the first step of the double opt-in"), "pending_opt_in", sealed=True
+)
+_LEDGER = Field(
+    Klass.CONSENT,
+    _("Proving consent and withdrawal (Art. 7(1) GDPR)"),
+    "consent_evidence",
+    erase=Erase.KEEP,
+)
+_EVIDENCE = Field(
+    Klass.CONSENT,
+    _("Opening what the consent ledger commits to"),
+    "consent_evidence",
+    sealed=True,
+    erase=Erase.KEY,
+)
+_TEXT = Field(Klass.CONTENT, _("Letting editors answer"), "inbound_text", sealed=True)
+_TEXT_FACT = Field(Klass.CONTENT, _("Letting editors answer"), "inbound_text")
+_COUNTER = Field(
+    Klass.IDENTIFIER,
+    _("Keeping anybody from being bombed with confirmations"),
+    "pending_opt_in",
+    export=False,
+)
+_FILE = Field(
+    Klass.IDENTIFIER,
+    _("Loading a list with its evidence"),
+    "import_file",
+    export=False,
+    sealed=True,
+)
+_STAFF = Field(
+    Klass.STAFF, _("Tracing who did what"), "audit_entry", export=False, erase=Erase.KEEP
+)
+
+
+def _nothing(model: str, *names: str) -> dict[str, Classified]:
+    return {f"{model}.{name}": NOT_PERSONAL for name in names}
+
+
+def _all(model: str, field: Field, *names: str) -> dict[str, Classified]:
+    return {f"{model}.{name}": field for name in names}
+
+
+DATA = AppData(
+    app="subscriptions",
+    fields={
+        **_nothing("Newsletter", "id", "slug", "name", "publisher", "what_de", "what_en"),
+        **_nothing("Newsletter", "frequency_de", "frequency_en", "imprint_url", "time_zone"),
+        **_nothing("Newsletter", "quiet_from", "quiet_until", "daily_cap", "is_public"),
+        **_nothing("Newsletter", "created_at"),
+        **_nothing("Newsletter_channels", "id", "newsletter", "channel"),
+        **_nothing("Topic", "id", "newsletter", "slug", "name_de", "name_en", "position"),
+        **_nothing("Keyword", "id", "newsletter", "language", "word", "intent", "only_alone"),
+        **_nothing("Notice", "id", "newsletter", "language", "text", "published_at"),
+        "Notice.published_by": _STAFF,
+        **_nothing("Wording", "id", "newsletter", "language", "channel_kind", "text", "notice"),
+        **_nothing("Wording", "published_at"),
+        "Wording.published_by": _STAFF,
+        **_all("Subscriber", _SUBSCRIPTION, "id", "language", "created_at"),
+        **_all("Subscription", _SUBSCRIPTION, "id", "newsletter", "channel", "language"),
+        **_all("Subscription", _SUBSCRIPTION, "status", "legal_basis", "source", "imported_by"),
+        **_all("Subscription", _SUBSCRIPTION, "confirmed_at", "ended_at", "last_used_at"),
+        **_all("Subscription", _LINK, "subscriber", "address"),
+        **_all("Subscription_topics", _SUBSCRIPTION, "id", "subscription", "topic"),
+        **_all("OptIn", _PENDING, "id", "address", "newsletter", "language", "wording", "method"),
+        **_all("OptIn", _PENDING, "requested_at", "answer_until", "erase_at"),
+        **_nothing("OptIn", "token_hash"),
+        "OptIn.evidence_sealed": _PENDING_SEALED,
+        **_all("OptIn_topics", _PENDING, "id", "optin", "topic"),
+        **_all("ConsentRecord", _LEDGER, "id", "subject", "subscription", "newsletter", "state"),
+        **_all("ConsentRecord", _LEDGER, "wording", "at", "entry", "leaf"),
+        **_all("Evidence", _LEDGER, "record", "subject"),
+        "Evidence.sealed": _EVIDENCE,
+        **_all("ContactCap", _COUNTER, "key", "sent_at", "erase_at"),
+        **_nothing("Import", "id", "newsletter", "channel", "status", "legal_basis", "counts"),
+        **_nothing("Import", "file_sha256", "report", "uploaded_at", "decided_at"),
+        **_all("Import", _STAFF, "uploaded_by", "decided_by"),
+        "Import.content_sealed": _FILE,
+        **_nothing("Segment", "id", "newsletter", "name", "rule"),
+        **_all("Reply", _TEXT_FACT, "id", "address", "newsletter", "asks_stop", "received_at"),
+        **_all("Reply", _TEXT_FACT, "handled_at"),
+        "Reply.sealed": _TEXT,
+        "Reply.handled_by": _STAFF,
+    },
+)
+
+
+def describe(subject: UUID) -> dict[str, Any]:
+    """What a page may show: which newsletters, since when, and how they ended. Nothing sealed."""
+    return {
+        "subscriptions": [
+            {
+                "newsletter": one.newsletter.name,
+                "channel": one.channel.name,
+                "status": one.get_status_display(),
+                "language": one.language,
+                "topics": [topic.slug for topic in one.topics.all()],
+                "confirmed_at": one.confirmed_at,
+                "ended_at": one.ended_at,
+            }
+            for one in _subscriptions(subject)
+        ],
+        "open_question": OptIn.objects.filter(address__subject=subject).exists(),
+        "replies": Reply.objects.filter(address__subject=subject).count(),
+        "consent_records": ConsentRecord.objects.filter(subject=subject).count(),
+    }
+
+
+def block(subject: UUID, reason: str) -> int:
+    """Stop everything to a person at once; how many gates were open.
+
+    An objection or a request for erasure takes the consent back as well, and says so in the ledger.
+    """
+    gates = Gate.objects.filter(subject=subject, is_open=True)
+    was_open = gates.count()
+    if reason in ENDING:
+        for address in Address.objects.filter(subject=subject).select_related("channel"):
+            end = object_to if reason == Gate.Reason.OBJECTED else withdraw
+            end(
+                address=address,
+                method="request",
+                event_at=timezone.now(),
+                evidence={},
+                actor=Actor.subscriber(subject),
+            )
+    close_gates(subject=subject, reason=reason)
+    return was_open
+
+
+ENDING = {Gate.Reason.OBJECTED, Gate.Reason.ERASED}
+
+
+def export(subject: UUID) -> dict[str, list[dict[str, Any]]]:
+    """All of it, opened: with the wordings people agreed to and the notices they were shown."""
+    records = list(ConsentRecord.objects.filter(subject=subject).order_by("at", "id"))
+    wordings = Wording.objects.filter(pk__in={one.wording for one in records})
+    return {
+        "subscriber": [
+            {"language": one.language, "created_at": one.created_at}
+            for one in Subscriber.objects.filter(pk=subject)
+        ],
+        "subscriptions": [_exported(one) for one in _subscriptions(subject)],
+        "pending_requests": [
+            {
+                "newsletter": one.newsletter.name,
+                "language": one.language,
+                "topics": [topic.slug for topic in one.topics.all()],
+                "method": one.method,
+                "wording": one.wording_id,
+                "requested_at": one.requested_at,
+                "erased_at_the_latest": one.erase_at,
+            }
+            for one in OptIn.objects.filter(address__subject=subject).select_related("newsletter")
+        ],
+        "consent": list(_consent(subject, records)),
+        "wordings": [
+            {"id": one.pk, "language": one.language, "text": one.text, "notice": one.notice_id}
+            for one in wordings
+        ],
+        "notices": [
+            {"id": one.pk, "language": one.language, "text": one.text}
+            for one in Notice.objects.filter(pk__in={one.notice_id for one in wordings})
+        ],
+        "messages_to_us": [
+            {
+                "received_at": one.received_at,
+                "text": read_reply(one),
+                "newsletter": one.newsletter.name if one.newsletter else "",
+                "handled_at": one.handled_at,
+            }
+            for one in _replies(subject)
+        ],
+    }
+
+
+def erase(subject: UUID) -> dict[str, int]:
+    """Delete the person's rows. The ledger stays; its evidence ends with its key."""
+    counts = {
+        "Reply": Reply.objects.filter(address__subject=subject).delete()[0],
+        "OptIn": OptIn.objects.filter(address__subject=subject).delete()[0],
+        "Subscription": _delete_subscriptions(subject),
+        "Subscriber": Subscriber.objects.filter(pk=subject).delete()[0],
+        "ContactCap": _forget_counters(subject),
+    }
+    return {table: count for table, count in counts.items() if count}
+
+
+def scan(subject: UUID, needles: list[str]) -> list[str]:
+    """Tables that still know the person."""
+    left = {
+        "Subscriber": Subscriber.objects.filter(pk=subject).exists(),
+        "Subscription": Subscription.objects.filter(subscriber=subject).exists(),
+        "OptIn": OptIn.objects.filter(address__subject=subject).exists(),
+        "Reply": Reply.objects.filter(address__subject=subject).exists(),
+    }
+    return [table for table, is_there in left.items() if is_there]
+
+
+def _delete_subscriptions(subject: UUID) -> int:
+    gates = list(Subscription.objects.filter(subscriber=subject).values_list("pk", flat=True))
+    close_gates(gate_ids=gates, reason=Gate.Reason.ERASED)
+    Subscription.objects.filter(subscriber=subject).delete()
+    return len(gates)
+
+
+def _forget_counters(subject: UUID) -> int:
+    """Counters go with an erasure somebody asked for; not when a mere request has expired."""
+    is_asked_for = (
+        DataSubject.objects.filter(pk=subject).exclude(status=DataSubject.Status.ACTIVE).exists()
+    )
+    if not is_asked_for:
+        return 0
+    addresses = Address.objects.filter(subject=subject).select_related("channel")
+    return sum(caps.forget(address.channel, reveal(address)) for address in addresses)
+
+
+def _subscriptions(subject: UUID) -> list[Subscription]:
+    rows = Subscription.objects.filter(subscriber=subject)
+    return list(
+        rows.select_related("newsletter", "channel", "imported_by").prefetch_related("topics")
+    )
+
+
+def _exported(one: Subscription) -> dict[str, Any]:
+    return {
+        "newsletter": one.newsletter.name,
+        "channel": one.channel.name,
+        "provider": one.channel.provider_name,
+        "language": one.language,
+        "topics": [topic.slug for topic in one.topics.all()],
+        "status": one.status,
+        "legal_basis": one.legal_basis,
+        "source": one.source,
+        "imported_at": one.imported_by.uploaded_at if one.imported_by else None,
+        "confirmed_at": one.confirmed_at,
+        "ended_at": one.ended_at,
+        "last_used_at": one.last_used_at,
+    }
+
+
+def _consent(subject: UUID, records: list[ConsentRecord]) -> Iterator[dict[str, Any]]:
+    opened = opened_evidence(subject)
+    for one in records:
+        yield {
+            "state": one.state,
+            "at": one.at,
+            "wording": one.wording,
+            "entry": bytes(one.entry).decode(),
+            "leaf": bytes(one.leaf).hex(),
+            "evidence": opened.get(one.pk, {}),
+        }
+
+
+def _replies(subject: UUID) -> list[Reply]:
+    rows = Reply.objects.filter(address__subject=subject).select_related("address", "newsletter")
+    return list(rows.order_by("received_at"))
