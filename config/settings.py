@@ -5,7 +5,6 @@ own secrets under `var/`. With `DATABASE_URL` it is production, and whatever is 
 start by name. docs/operating.md explains each variable; .env.example lists them.
 """
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from csp.constants import NONCE, NONE, SELF
@@ -82,7 +81,7 @@ CACHES = {
 
 LOCAL_APPS = ["config", "broadcasts", "subscriptions", "messengers", "privacy", "privacy.vault"]
 INSTALLED_APPS = [
-    *[name for name in LOCAL_APPS if find_spec(name)],
+    *LOCAL_APPS,
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,7 +1,5 @@
 """Which address leads where. Each app names its own pages; here they only get their place."""
 
-from importlib.util import find_spec
-
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
@@ -18,7 +16,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
-    *(path("", include(name)) for name in APP_URLS if find_spec(name)),
+    path("api/v1/", include("config.api.urls")),
+    *(path("", include(name)) for name in APP_URLS),
 ]
-if find_spec("config.api.urls"):
-    urlpatterns.append(path("api/v1/", include("config.api.urls")))
