@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Protocol
 
-from messengers.contract import Adapter, Outcome, Request
+from messengers.contract import Adapter, HttpRequest, Outcome, Request
 from messengers.transports.http import HttpTransport
 from messengers.transports.smtp import SmtpTransport
 
@@ -38,4 +38,16 @@ def transport_for(adapter: Adapter) -> Transport:
     return HttpTransport()
 
 
-__all__ = ["HttpTransport", "SmtpTransport", "Transport", "transport_for"]
+def call(request: HttpRequest, timeout: float) -> Outcome:
+    """One HTTP call on its own, for commands and pages; waits for its outcome."""
+    transport = HttpTransport()
+    try:
+        transport.submit("call", request, timeout)
+        while not (done := transport.poll(timeout)):
+            pass
+        return done[0][1]
+    finally:
+        transport.close()
+
+
+__all__ = ["HttpTransport", "SmtpTransport", "Transport", "call", "transport_for"]
