@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from subscriptions.desk_views import inbox, newsletters, segments, words
+from subscriptions.desk_views import inbox, newsletters, segments, subscribers, words
 
 ONE = "newsletters/<uuid:newsletter_id>/"
 
@@ -10,6 +10,7 @@ urlpatterns = [
     path("inbox/", inbox.inbox, name="inbox"),
     path("inbox/<uuid:reply_id>/answer/", inbox.answer, name="inbox_answer"),
     path("inbox/<uuid:reply_id>/handled/", inbox.handled, name="inbox_handled"),
+    path("subscribers/", subscribers.subscribers, name="subscribers"),
     path("segments/", segments.segments, name="segments"),
     path("segments/<uuid:segment_id>/", segments.segment, name="segment"),
     path("segments/<uuid:segment_id>/reach/", segments.segment_reach, name="segment_reach"),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
+from messengers.placeholders import PlaceholderErrors
 from messengers.registry import ADAPTERS
 from privacy.access import actor_of, can, staff_page
 from subscriptions.actions import (
@@ -29,8 +30,10 @@ from subscriptions.actions.wordings import current_notice
 from subscriptions.desk_views.newsletters import FORM, MANAGE, READ, page
 from subscriptions.errors import KeywordRefused, WordingRefused
 from subscriptions.forms import KeywordForm, NewTopicForm, TextForm, TopicForm
-from subscriptions.markup import to_html
+from subscriptions.markup import to_html, wording_html
 from subscriptions.models import LANGUAGES, Keyword, Newsletter, Notice, Wording
+from subscriptions.texts import fill, newsletter_values
+from subscriptions.texts import page as page_address
 from subscriptions.words.vocabulary import DEFAULTS, Intent
 
 NOTICE = "notice"
@@ -158,8 +161,12 @@ def text(request: HttpRequest, newsletter_id: UUID, kind: str, language: str) ->
         if not problems:
             messages.success(request, _("Published. From now on people are shown this version."))
             return redirect("newsletter_text", found.pk, kind, language)
-    written = form.data.get("text") if form.is_bound else form.initial["text"]
-    shown = {"html": to_html(written or "")} if kind == NOTICE else {"preview": written}
+    written = str(form.data.get("text", "") if form.is_bound else form.initial["text"])
+    shown: dict[str, Any]
+    if kind == NOTICE:
+        shown = {"html": to_html(written)}
+    else:
+        shown = {"preview": _as_sent(written, found, kind, language)}
     return page(
         request,
         "text",
@@ -172,6 +179,20 @@ def text(request: HttpRequest, newsletter_id: UUID, kind: str, language: str) ->
         hint="" if kind == NOTICE else PLACEHOLDERS,
         **shown,
     )
+
+
+def _as_sent(written: str, newsletter: Newsletter, kind: str, language: str) -> str:
+    """A wording with the newsletter's facts in it; one that cannot be read yet, as it stands."""
+    notice = current_notice(newsletter, language)
+    values = newsletter_values(newsletter, language) | {
+        "channel": str(ADAPTERS[kind].label),
+        "notice_url": page_address("notice", notice.pk) if notice else "…",
+        "confirm_url": page_address("confirm", "…"),
+    }
+    try:
+        return wording_html(fill(written, values))
+    except (PlaceholderErrors, KeyError):
+        return written
 
 
 PLACEHOLDERS = gettext_lazy(

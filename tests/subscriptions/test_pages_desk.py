@@ -131,6 +131,37 @@ def test_handled_replies_move_to_their_own_list(as_role, newsletter, channel):
     assert HEARD in client.get("/desk/inbox/?handled=1").content.decode()
 
 
+# --- Subscribers ---------------------------------------------------------------------------------
+
+
+def test_subscribers_are_masked_for_those_who_send_and_for_the_dpo(as_role, newsletter, channel):
+    subscribe(newsletter, channel, 7, topics=["sport"])
+
+    for role, scope in (("publisher", newsletter), ("dpo", None)):
+        page = as_role(role, scope).get("/desk/subscribers/").content.decode()
+        assert "Sport" in page
+        assert "00000007" not in page
+
+
+def test_an_editor_has_no_list_of_subscribers(as_role, newsletter):
+    assert as_role("editor").get("/desk/subscribers/").status_code == 403
+
+
+def test_filters_narrow_the_list_and_never_widen_it(as_role, newsletter, foreign, channel):
+    subscribe(newsletter, channel, 1, topics=["sport"])
+    subscribe(newsletter, channel, 2, topics=["lokales"], language="en")
+    subscribe(foreign, channel, 3)
+    client = as_role("publisher")
+
+    def count(query=""):
+        return client.get(f"/desk/subscribers/{query}").context["total"]
+
+    sport = newsletter.topics.get(slug="sport").pk
+    assert (count(), count("?language=en"), count(f"?topic={sport}")) == (2, 1, 1)
+    assert count(f"?newsletter={foreign.pk}") == 2  # no choice of theirs: it narrows nothing
+    assert count("?status=withdrawn") == 0
+
+
 # --- Segments ------------------------------------------------------------------------------------
 
 RULE = {
@@ -310,6 +341,7 @@ def test_preview_publishes_nothing(as_role, newsletter):
         ("/desk/inbox/", "editor"),
         ("/desk/segments/", "editor"),
         ("/desk/newsletters/", "administrator"),
+        ("/desk/subscribers/", "publisher"),
     ],
 )
 def test_lists_need_the_same_number_of_queries_for_one_and_three_rows(
