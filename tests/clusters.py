@@ -44,9 +44,7 @@ class TemporaryClusters:
         return self
 
     def stop(self) -> None:
-        assert self.guardian.stdin
-        self.guardian.stdin.close()
-        self.guardian.wait(60)
+        self.guardian.communicate(timeout=60)
 
     def cluster(self, name: str) -> Cluster:
         return cluster_in(self.folder, name)
