@@ -69,8 +69,11 @@ def previews(
     return [_on(channel, content, values) for channel in _one_of_each_kind(newsletter)]
 
 
-def mail_document(content: Content, channel: Channel, values: Mapping[str, str]) -> str:
+def mail_document(
+    content: Content, newsletter: Newsletter, channel: Channel, user: User | None
+) -> str:
     """The whole page of a message that needs a frame of its own; "" if it cannot be rendered."""
+    values = SAMPLE_NAMES | sample_values(newsletter, user)
     shown, _problem = _shown(adapter_of(channel), content, values)
     if shown is None or not shown.is_document:
         return ""

@@ -4,7 +4,6 @@ import secrets
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.core.cache import cache
 from django.db import transaction
@@ -14,7 +13,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from broadcasts.actions import add_picture, create_broadcast, edit_broadcast
-from broadcasts.actions.rehearse import sample_values
 from broadcasts.audience import reach
 from broadcasts.content import channels_of, message_of
 from broadcasts.errors import BadAudience, BroadcastError
@@ -22,7 +20,6 @@ from broadcasts.forms import BroadcastForm, uuid_or_none
 from broadcasts.media import PictureRefused
 from broadcasts.models import Broadcast, Media
 from broadcasts.queries import mail_document, previews
-from broadcasts.queries.preview import SAMPLE_NAMES
 from broadcasts.views.page import (
     READ,
     WRITE,
@@ -132,7 +129,7 @@ def live_preview(request: HttpRequest, newsletter: Newsletter) -> HttpResponse:
     content = form.message()
     found = previews(content, newsletter, staff_of(request))
     frames = {
-        shown.channel.pk: _keep_document(request, content, shown.channel)
+        shown.channel.pk: _keep_document(request, content, newsletter, shown.channel)
         for shown in found
         if shown.named and shown.named.is_document
     }
@@ -161,10 +158,16 @@ def reach_of(newsletter: Newsletter, rule: dict[str, Any]) -> dict[str, Any]:
     return {"reach": found}
 
 
-def _keep_document(request: HttpRequest, content: Message, channel: Channel) -> str:
+def _keep_document(
+    request: HttpRequest, content: Message, newsletter: Newsletter, channel: Channel
+) -> str:
     """A name under which this editor's browser finds the mail's page for some minutes."""
     name = secrets.token_urlsafe(24)
-    kept = {"content": content.to_json(), "channel": str(channel.pk)}
+    kept = {
+        "content": content.to_json(),
+        "newsletter": str(newsletter.pk),
+        "channel": str(channel.pk),
+    }
     cache.set(_cache_key(request, name), kept, DOCUMENT_SECONDS)
     return name
 
@@ -179,8 +182,10 @@ def kept_document(request: HttpRequest, name: str) -> HttpResponseBase:
     kept = cache.get(_cache_key(request, name))
     if not kept:
         raise Http404
-    channel = get_object_or_404(Channel, pk=kept["channel"])
-    return _document(Message.from_json(kept["content"]), channel, sample_of(request, None))
+    rows = visible_to(actor_of(request), Newsletter.objects.all(), WRITE)
+    newsletter = get_object_or_404(rows, pk=kept["newsletter"])
+    channel = get_object_or_404(newsletter.channels, pk=kept["channel"])
+    return _document(request, Message.from_json(kept["content"]), newsletter, channel)
 
 
 @page(READ)
@@ -189,21 +194,13 @@ def document(request: HttpRequest, pk: UUID, channel: UUID) -> HttpResponseBase:
     rows = visible_to(actor_of(request), Broadcast.objects.for_pages(), READ)
     broadcast = get_object_or_404(rows, pk=pk)
     shown_on = get_object_or_404(broadcast.newsletter.channels, pk=channel)
-    values = sample_of(request, broadcast.newsletter)
-    return _document(message_of(broadcast), shown_on, values)
+    return _document(request, message_of(broadcast), broadcast.newsletter, shown_on)
 
 
-def sample_of(request: HttpRequest, newsletter: Newsletter | None) -> dict[str, str]:
-    """Sample values; without a newsletter, its name and pages are those of the house."""
-    if newsletter is None:
-        page_of_house = settings.JAWORT_ORIGIN + "/"
-        links = dict.fromkeys(("preferences_url", "unsubscribe_url"), page_of_house)
-        return SAMPLE_NAMES | {"newsletter": "Jawort"} | links
-    return SAMPLE_NAMES | sample_values(newsletter, staff_of(request))
-
-
-def _document(content: Message, channel: Channel, values: dict[str, str]) -> HttpResponse:
-    html = mail_document(content, channel, values)
+def _document(
+    request: HttpRequest, content: Message, newsletter: Newsletter, channel: Channel
+) -> HttpResponse:
+    html = mail_document(content, newsletter, channel, staff_of(request))
     if not html:
         raise Http404
     response = HttpResponse(html)

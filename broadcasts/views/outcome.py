@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
@@ -109,10 +109,9 @@ def picture(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """A stored picture, for those who may read the newsletter's broadcasts."""
     row = get_object_or_404(visible_to(actor_of(request), Media.objects.all(), READ), pk=pk)
     try:
-        file = media.path_of(row.key).open("rb")
+        response = HttpResponse(media.read(row.key), content_type=row.media_type)
     except FileNotFoundError:
         raise Http404 from None
-    response = FileResponse(file, content_type=row.media_type, filename=row.key)
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response._csp_exempt = True  # type: ignore[attr-defined]
