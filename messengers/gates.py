@@ -8,6 +8,7 @@ Nothing here writes an audit entry: whoever closes a gate knows why, and records
 from collections.abc import Collection
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -39,6 +40,7 @@ def add_closed_gate(gate_id: UUID, *, subject: UUID, address_id: UUID, reason: s
     )
 
 
+@transaction.atomic
 def close_gates(
     *,
     gate_ids: Collection[UUID] | None = None,

@@ -4,7 +4,16 @@
 settles what nobody could know. Sending itself is the engine's.
 """
 
-from messengers.outbox.control import cancel, expire, finish, pause, resume, retry_failed
+from messengers.outbox.control import (
+    cancel,
+    expire,
+    finish,
+    forget_deliveries,
+    pause,
+    reconcile,
+    resume,
+    retry_failed,
+)
 from messengers.outbox.counts import BatchView, batches, causes, counts, results_over_time
 from messengers.outbox.doubts import Decision, Doubt, doubts, settle_doubt
 from messengers.outbox.start import content_hash, reply, start_dispatch
@@ -21,7 +30,9 @@ __all__ = [
     "doubts",
     "expire",
     "finish",
+    "forget_deliveries",
     "pause",
+    "reconcile",
     "reply",
     "results_over_time",
     "resume",

@@ -6,6 +6,7 @@ commits after one of these has been committed.
 """
 
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -67,6 +68,12 @@ FINISH = """
      WHERE d.id = ANY(%s) AND d.status = 'running'
        AND NOT EXISTS (SELECT 1 FROM messengers_batch b
                         WHERE b.dispatch_id = d.id AND b.status <> 'done')"""
+
+FORGET = """
+    DELETE FROM messengers_delivery WHERE id IN (
+        SELECT d.id FROM messengers_delivery d JOIN messengers_dispatch s ON s.id = d.dispatch_id
+         WHERE s.finished_at < %s AND s.status IN ('finished', 'cancelled', 'expired')
+         LIMIT 10000)"""
 
 
 @transaction.atomic
@@ -156,3 +163,24 @@ def _move(
         origins = [old for old in origins if old in only_from]
     is_end = to in (Dispatch.Status.CANCELLED, Dispatch.Status.EXPIRED)
     return run(MOVE, [to, why, is_end, dispatch_id, [str(old) for old in origins]]) > 0
+
+
+def reconcile() -> int:
+    """After a restore: hold every broadcast that still runs, because nobody here knows how far it
+    really came; how many. What was on the wire is put in doubt by the sweeper.
+    """
+    running = Dispatch.objects.filter(
+        status=Dispatch.Status.RUNNING, kind=Dispatch.Kind.BROADCAST
+    ).values_list("id", flat=True)
+    return sum(pause(dispatch, "restored") for dispatch in list(running))
+
+
+def forget_deliveries(before: datetime) -> int:
+    """Remove the deliveries of dispatches that ended before a moment; their counts stay.
+
+    Ten thousand rows at a time, so that nothing else waits for it. May run twice.
+    """
+    number = 0
+    while removed := run(FORGET, [before]):
+        number += removed
+    return number

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import transaction
+from django.utils import timezone
 
-from messengers.addresses import get_or_create_address
+from messengers.addresses import digest_of
 from messengers.channels import create_channel
 from messengers.contract import Content
-from messengers.gates import open_gate
-from messengers.models import Address, Channel, Delivery, Dispatch
+from messengers.models import Address, AddressIndex, Channel, Delivery, Dispatch, Gate
 from messengers.outbox import content_hash, start_dispatch
 from privacy.access import Actor
 from privacy.ids import uuid7
+from privacy.vault import KeyRing, Where, new_subjects
 
 SYSTEM = Actor.system("tests")
 RECIPIENTS = """
@@ -32,18 +34,40 @@ def make_channel(**facts: Any) -> Channel:
 
 
 def phone(number: int) -> str:
-    return f"+4917600{number:06d}"
+    """Distinct numbers; the last digits 0403 and 0404 mean something to the stand-in."""
+    return f"+4917{number:06d}55"
 
 
 def make_people(channel: Channel, number: int, first: int = 0) -> list[tuple[Address, UUID]]:
-    """`number` addresses, each with an open gate: (address, gate id)."""
-    people = []
-    for index in range(first, first + number):
-        address = get_or_create_address(channel, phone(index), name=f"Ada Nr{index}")
-        gate = uuid7()
-        open_gate(gate, subject=address.subject, address_id=address.id)
-        people.append((address, gate))
+    """`number` addresses, each with an open gate: (address, gate id); written in bulk."""
+    subjects = new_subjects(number)
+    ring = KeyRing.load(subjects)
+    people, indexes, gates = [], [], []
+    for index, subject in enumerate(subjects, first):
+        address = Address(channel=channel, subject=subject)
+        where = Where("messengers_address", "sealed", address.id)
+        address.sealed = ring.seal(subject, where, phone(index).encode())
+        where = Where("messengers_address", "profile_sealed", address.id)
+        names = {"first_name": "Ada", "last_name": f"Nr{index}"}
+        address.profile_sealed = ring.seal(subject, where, orjson.dumps(names))
+        digest = digest_of(channel.id, phone(index))
+        indexes.append(AddressIndex(channel=channel, digest=digest, address=address))
+        gates.append(open_gate_row(address))
+        people.append((address, gates[-1].id))
+    Address.objects.bulk_create([address for address, _ in people])
+    AddressIndex.objects.bulk_create(indexes)
+    Gate.objects.bulk_create(gates)
     return people
+
+
+def open_gate_row(address: Address) -> Gate:
+    return Gate(
+        id=uuid7(),
+        subject=address.subject,
+        address=address.id,
+        is_open=True,
+        changed_at=timezone.now(),
+    )
 
 
 def make_content(text: str = "Guten Morgen, {first_name|Leserin}!") -> Content:

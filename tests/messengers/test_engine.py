@@ -1,14 +1,32 @@
-"""The engine against a real provider on loopback, with real connections."""
+"""The engine against a provider on loopback, with real connections: each transition, one by one."""
 
+import threading
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 
+from messengers import instance
+from messengers.contract import Content
 from messengers.engine import run, sweep
+from messengers.engine.open_batches import Values
+from messengers.errors import NotTheSameInstance
 from messengers.gates import close_gates
-from messengers.models import Batch, Channel, Delivery, Dispatch, Gate
-from messengers.outbox import counts, reply
-from tests.messengers.house import make_channel, make_content, make_dispatch, make_people, states
+from messengers.models import Batch, Channel, Delivery, Dispatch, Gate, InboundEvent
+from messengers.outbox import cancel, counts, pause, reply, resume, retry_failed
+from privacy.vault import KeystoreDown, read_link, shred_all
+from tests.messengers.house import (
+    SYSTEM,
+    make_channel,
+    make_content,
+    make_dispatch,
+    make_people,
+    phone,
+    states,
+)
 from tests.standins.http_provider import TOKEN, Faults, Provider, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,17 +43,618 @@ def channel(provider: Provider) -> Iterator[Channel]:
         yield make_channel(settings={"base_url": url, "bulk": 1}, secrets={"token": TOKEN})
 
 
+def gates_of(people) -> list:
+    return [gate for _, gate in people]
+
+
+def causes(dispatch: Dispatch) -> set[str]:
+    return set(Delivery.objects.filter(dispatch=dispatch).values_list("cause", flat=True))
+
+
+# --- The plain way ---
+
+
 def test_everybody_gets_the_message_once(channel: Channel, provider: Provider) -> None:
-    people = make_people(channel, 300)
-    dispatch = make_dispatch([gate for _, gate in people])
+    dispatch = make_dispatch(gates_of(make_people(channel, 300)))
 
     run(10)
 
     dispatch.refresh_from_db()
     assert states(dispatch) == {"accepted": 300}
     assert dispatch.status == Dispatch.Status.FINISHED
-    assert len({entry["to"] for entry in provider.accepted}) == 300
-    assert len(provider.accepted) == 300
+    assert len(provider.accepted) == len({entry["to"] for entry in provider.accepted}) == 300
     assert {entry["text"] for entry in provider.accepted} == {"Guten Morgen, Ada!"}
-    assert counts(dispatch.id)["accepted"] == 300
     assert sum(counts(dispatch.id).values()) == dispatch.size == 300
+    assert counts(dispatch.id)["accepted"] == 300
+
+
+def test_a_bulk_call_carries_many(channel: Channel, provider: Provider) -> None:
+    channel.settings["bulk"] = 50
+    channel.save()
+    dispatch = make_dispatch(gates_of(make_people(channel, 120)))
+
+    assert run(10) < 120 / 10
+
+    assert states(dispatch) == {"accepted": 120}
+    assert len({entry["to"] for entry in provider.accepted}) == 120
+
+
+def test_nothing_is_left_on_the_wire_or_leased(channel: Channel) -> None:
+    make_dispatch(gates_of(make_people(channel, 3)))
+
+    run(10)
+
+    batch = Batch.objects.get()
+    assert (batch.status, batch.on_wire, batch.lease_until) == ("done", [], None)
+    assert batch.token > 0
+    assert batch.counts == {"accepted": 3}
+
+
+def test_what_was_accepted_keeps_only_a_hash_of_the_providers_id(
+    channel: Channel, provider: Provider
+) -> None:
+    make_dispatch(gates_of(make_people(channel, 1)))
+
+    run(10)
+
+    delivery = Delivery.objects.get()
+    assert len(bytes(delivery.provider_ref)) == 16
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT d::text FROM messengers_delivery d")
+        assert provider.accepted[0]["id"] not in cursor.fetchone()[0]
+
+
+def test_the_provider_sees_a_sealed_attempt_and_no_id_of_ours(
+    channel: Channel, provider: Provider
+) -> None:
+    make_dispatch(gates_of(make_people(channel, 2)))
+
+    run(10)
+
+    attempts = {entry["attempt"] for entry in provider.accepted}
+    assert len(attempts) == 2
+    assert all(len(str(attempt)) == 39 for attempt in attempts)
+
+
+def test_links_of_a_person_open_and_are_made_only_when_asked_for(
+    channel: Channel, provider: Provider
+) -> None:
+    ((_, gate),) = people = make_people(channel, 1)
+    make_dispatch(gates_of(people), content=make_content("Abmelden: {unsubscribe_url}"))
+
+    run(10)
+
+    url = str(provider.accepted[0]["text"]).split()[-1]
+    assert read_link("unsubscribe", url.rstrip("/").rsplit("/", 1)[1]) == gate
+    assert "unsubscribe_url" not in Values({}, None)
+
+
+def test_common_values_reach_everybody(channel: Channel, provider: Provider) -> None:
+    people = make_people(channel, 2)
+    content = make_content("{newsletter}")
+    make_dispatch(gates_of(people), content=content, values={"newsletter": "Stadtanzeiger"})
+
+    run(10)
+
+    assert [entry["text"] for entry in provider.accepted] == ["Stadtanzeiger"] * 2
+
+
+# --- Replies ---
+
+
+def test_a_reply_overtakes_a_broadcast(channel: Channel, provider: Provider) -> None:
+    people = make_people(channel, 200)
+    make_dispatch(gates_of(people))
+    reply(address=people[0][0], content=Content("Bis bald!", "de", purpose="reply"))
+
+    run(10)
+
+    texts = [entry["text"] for entry in provider.accepted]
+    assert texts.index("Bis bald!") < 20
+    assert len(texts) == 201
+
+
+def test_values_of_a_reply_are_sealed_and_gone_after_sending(
+    channel: Channel, provider: Provider
+) -> None:
+    ((address, _),) = make_people(channel, 1)
+    content = Content("Antwort: {text}", "de", purpose="reply")
+    reply(address=address, content=content, values={"text": "Ihr *Geheimnis*"})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT d::text || s::text FROM messengers_delivery d, messengers_dispatch s"
+        )
+        stored = cursor.fetchone()[0]
+    assert "Geheimnis" not in stored
+    assert b"Geheimnis".hex() not in stored
+    assert Delivery.objects.get().values_sealed is not None
+
+    run(10)
+
+    assert "Geheimnis" in str(provider.accepted[0]["text"])
+    assert Delivery.objects.get().values_sealed is None
+
+
+def test_a_reply_goes_out_after_a_withdrawal_but_not_after_erasure(
+    channel: Channel, provider: Provider
+) -> None:
+    (stays, gate), (gone, _) = make_people(channel, 2)
+    close_gates(gate_ids=[gate], reason=Gate.Reason.WITHDRAWN)
+    farewell = reply(address=stays, content=Content("Auf Wiedersehen", "de", purpose="reply"))
+    late = reply(address=gone, content=Content("Auf Wiedersehen", "de", purpose="reply"))
+    shred_all(gone.subject)
+
+    run(10)
+
+    assert states(farewell) == {"accepted": 1}
+    assert (states(late), causes(late)) == ({"suppressed": 1}, {"erased"})
+
+
+def test_a_reply_that_waited_a_day_expires(channel: Channel, provider: Provider) -> None:
+    ((address, _),) = make_people(channel, 1)
+    dispatch = reply(address=address, content=make_content("Hallo"))
+    Dispatch.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    run(10)
+
+    dispatch.refresh_from_db()
+    assert (states(dispatch), dispatch.status) == ({"expired": 1}, "expired")
+    assert provider.accepted == []
+
+
+# --- Gates ---
+
+
+def test_closed_gates_are_suppressed_with_their_reason(
+    channel: Channel, provider: Provider
+) -> None:
+    people = make_people(channel, 10)
+    dispatch = make_dispatch(gates_of(people))
+    close_gates(gate_ids=[people[3][1]], reason=Gate.Reason.WITHDRAWN)
+    close_gates(gate_ids=[people[4][1]], reason=Gate.Reason.OBJECTED)
+    Gate.objects.filter(id=people[5][1]).delete()
+
+    run(10)
+
+    assert states(dispatch) == {"accepted": 7, "suppressed": 3}
+    assert causes(dispatch) == {"", "withdrawn", "objected", "erased"}
+    assert len(provider.accepted) == 7
+    assert counts(dispatch.id)["suppressed"] == 3
+
+
+def test_a_gate_that_is_being_closed_stays_queued_until_that_is_decided(
+    channel: Channel, provider: Provider
+) -> None:
+    people = make_people(channel, 3)
+    dispatch = make_dispatch(gates_of(people))
+    closing, may_commit = threading.Event(), threading.Event()
+
+    def close_slowly() -> None:
+        from django.db import transaction
+
+        with transaction.atomic():
+            close_gates(gate_ids=[people[1][1]], reason=Gate.Reason.WITHDRAWN)
+            closing.set()
+            may_commit.wait(10)
+        connection.close()
+
+    thread = threading.Thread(target=close_slowly)
+    thread.start()
+    closing.wait(10)
+    worker = threading.Thread(target=lambda: (run(10), connection.close()))
+    worker.start()
+    wait_until(lambda: states(dispatch).get("accepted") == 2)
+    assert states(dispatch) == {"accepted": 2, "queued": 1}
+    may_commit.set()
+    thread.join()
+    worker.join()
+
+    assert states(dispatch) == {"accepted": 2, "suppressed": 1}
+    assert len(provider.accepted) == 2
+
+
+# --- Answers ---
+
+
+def test_an_address_that_does_not_exist_fails_and_closes_its_gate(channel: Channel) -> None:
+    (good, bad) = people = make_people(channel, 2)
+    rewrite_address(bad[0], "+491700000404")
+    dispatch = make_dispatch(gates_of(people))
+
+    run(10)
+
+    assert states(dispatch) == {"accepted": 1, "failed": 1}
+    assert causes(dispatch) == {"", "permanent_recipient"}
+    assert Gate.objects.get(id=bad[1]).reason == Gate.Reason.HARD_BOUNCE
+    assert Gate.objects.get(id=good[1]).is_open
+
+
+def test_somebody_who_blocked_us_is_withdrawn_through_the_inbox(channel: Channel, settings) -> None:
+    from messengers.inbox import handle_pending
+    from tests.messengers import inbound_double as inbound
+
+    inbound.forget()
+    settings.INBOUND = "tests.messengers.inbound_double"
+    ((address, gate),) = people = make_people(channel, 1)
+    rewrite_address(address, "+491700000403")
+    dispatch = make_dispatch(gates_of(people))
+
+    run(10)
+    assert (states(dispatch), causes(dispatch)) == ({"failed": 1}, {"opted_out"})
+    assert Gate.objects.get(id=gate).reason == Gate.Reason.BLOCKED
+    assert InboundEvent.objects.get().kind == InboundEvent.Kind.OPT_OUT
+    handle_pending()
+
+    assert inbound.withdrawn == ["+491700000403"]
+    assert InboundEvent.objects.get().status == "handled"
+
+
+def test_a_lost_answer_is_in_doubt_and_never_sent_again(
+    channel: Channel, provider: Provider
+) -> None:
+    provider.faults = Faults(drop_after=1.0)
+    dispatch = make_dispatch(gates_of(make_people(channel, 5)))
+
+    run(10)
+    provider.faults = Faults()
+    run(10)
+    sweep()
+    run(10)
+
+    assert states(dispatch) == {"in_doubt": 5}
+    assert len(provider.accepted) == 5
+    dispatch.refresh_from_db()
+    assert dispatch.status == Dispatch.Status.FINISHED
+
+
+def test_a_bare_500_leaves_it_open(channel: Channel, provider: Provider) -> None:
+    provider.faults = Faults(server_error=1.0)
+    dispatch = make_dispatch(gates_of(make_people(channel, 1)))
+
+    run(10)
+
+    assert (states(dispatch), causes(dispatch)) == ({"in_doubt": 1}, {"http_500"})
+
+
+def test_throttling_pauses_the_channel_and_burns_no_attempt(
+    channel: Channel, provider: Provider
+) -> None:
+    provider.faults = Faults(throttle=1.0)
+    dispatch = make_dispatch(gates_of(make_people(channel, 20)))
+
+    run(10)
+
+    channel.refresh_from_db()
+    assert states(dispatch) == {"queued": 20}
+    assert set(Delivery.objects.values_list("attempts", flat=True)) == {0}
+    assert channel.paused_why == "throttled"
+    assert channel.paused_until > timezone.now() + timedelta(seconds=1)
+    assert provider.accepted == []
+
+    provider.faults = Faults()
+    Channel.objects.update(paused_until=timezone.now())
+    run(10)
+
+    channel.refresh_from_db()
+    assert states(dispatch) == {"accepted": 20}
+    assert (channel.setbacks, channel.paused_why) == (0, "")
+
+
+def test_an_unreachable_provider_costs_nobody_anything(provider: Provider) -> None:
+    channel = make_channel(settings={"base_url": "http://127.0.0.1:9", "bulk": 1})
+    dispatch = make_dispatch(gates_of(make_people(channel, 5)))
+
+    run(10)
+
+    channel.refresh_from_db()
+    assert (states(dispatch), causes(dispatch)) == ({"queued": 5}, {"unreachable"})
+    assert (channel.paused_why, channel.setbacks) == ("unreachable", 1)
+
+
+def test_a_wrong_token_pauses_the_dispatch_and_blames_nobody(
+    channel: Channel, provider: Provider
+) -> None:
+    from messengers.channels import change_channel
+
+    change_channel(channel=channel, secrets={"token": "wrong"}, actor=SYSTEM)
+    dispatch = make_dispatch(gates_of(make_people(channel, 5)))
+
+    run(10)
+    dispatch.refresh_from_db()
+    assert (dispatch.status, dispatch.status_why) == ("paused", "auth_config")
+    assert states(dispatch) == {"queued": 5}
+    assert set(Delivery.objects.values_list("attempts", flat=True)) == {0}
+
+    change_channel(channel=channel, secrets={"token": TOKEN}, actor=SYSTEM)
+    Delivery.objects.update(next_at=None)
+    Batch.objects.update(due_at=timezone.now())
+    resume(dispatch.id)
+    run(10)
+    assert states(dispatch) == {"accepted": 5}
+
+
+def test_many_doubts_in_a_row_pause_the_dispatch(channel: Channel, provider: Provider) -> None:
+    provider.faults = Faults(server_error=1.0)
+    dispatch = make_dispatch(gates_of(make_people(channel, 600)))
+
+    run(10)
+
+    dispatch.refresh_from_db()
+    assert (dispatch.status, dispatch.status_why) == ("paused", "too_many_doubts")
+    assert 20 <= states(dispatch)["in_doubt"] < 300
+    assert sum(counts(dispatch.id).values()) == 600
+
+
+# --- One person's trouble ---
+
+
+def test_a_person_whose_text_cannot_be_made_does_not_stop_the_batch(
+    channel: Channel, provider: Provider
+) -> None:
+    people = make_people(channel, 4)
+    rename(people[2][0], "x" * 5000)
+    dispatch = make_dispatch(gates_of(people), content=make_content("{first_name|Leserin}"))
+
+    run(10)
+
+    assert states(dispatch) == {"accepted": 3, "failed": 1}
+    assert causes(dispatch) == {"", "render_too_long"}
+
+
+def test_a_destroyed_key_is_suppressed_as_erased(channel: Channel, provider: Provider) -> None:
+    people = make_people(channel, 3)
+    dispatch = make_dispatch(gates_of(people))
+    shred_all(people[1][0].subject)
+
+    run(10)
+
+    assert states(dispatch) == {"accepted": 2, "suppressed": 1}
+    assert causes(dispatch) == {"", "erased"}
+
+
+def test_without_the_key_store_everything_waits(
+    channel: Channel, provider: Provider, monkeypatch
+) -> None:
+    dispatch = make_dispatch(gates_of(make_people(channel, 3)))
+
+    def down(*args: object) -> None:
+        raise KeystoreDown("the database of keys does not answer.")
+
+    monkeypatch.setattr("messengers.engine.claim.KeyRing.load", down)
+    run(10)
+    assert states(dispatch) == {"queued": 3}
+    assert Batch.objects.get().due_at > timezone.now() + timedelta(seconds=5)
+
+    monkeypatch.undo()
+    Batch.objects.update(due_at=timezone.now())
+    run(10)
+    assert states(dispatch) == {"accepted": 3}
+
+
+# --- Pausing, ending, repeating ---
+
+
+def test_a_paused_dispatch_waits_and_goes_on(channel: Channel, provider: Provider) -> None:
+    dispatch = make_dispatch(gates_of(make_people(channel, 3)))
+
+    assert pause(dispatch.id, "editor")
+    assert not pause(dispatch.id, "editor")
+    run(10)
+    assert states(dispatch) == {"queued": 3}
+    assert resume(dispatch.id)
+    assert not resume(dispatch.id)
+    run(10)
+
+    assert states(dispatch) == {"accepted": 3}
+
+
+def test_a_cancelled_dispatch_never_leaves(channel: Channel, provider: Provider) -> None:
+    dispatch = make_dispatch(gates_of(make_people(channel, 300)))
+
+    assert cancel(dispatch.id)
+    assert not cancel(dispatch.id)
+    run(10)
+
+    assert states(dispatch) == {"cancelled": 300}
+    assert counts(dispatch.id)["cancelled"] == 300
+    assert provider.accepted == []
+
+
+def test_cancelling_in_the_middle_marks_exactly_what_did_not_leave(
+    channel: Channel, provider: Provider
+) -> None:
+    provider.faults = Faults(latency=0.05)
+    dispatch = make_dispatch(gates_of(make_people(channel, 600)))
+    worker = threading.Thread(target=lambda: (run(20), connection.close()))
+    worker.start()
+    wait_until(lambda: len(provider.accepted) > 50)
+
+    cancel(dispatch.id)
+    worker.join()
+
+    found = states(dispatch)
+    assert set(found) == {"accepted", "cancelled"}
+    assert found["accepted"] == len(provider.accepted) < 600
+    assert found["accepted"] + found["cancelled"] == 600
+    assert counts(dispatch.id)["cancelled"] == found["cancelled"]
+
+
+def test_what_failed_can_be_tried_again(channel: Channel, provider: Provider) -> None:
+    people = make_people(channel, 3)
+    dispatch = make_dispatch(gates_of(people))
+    run(10)
+    Delivery.objects.filter(position=1).update(status="failed", cause="temporary", attempts=8)
+    Delivery.objects.filter(position=2).update(status="failed", cause="permanent_recipient")
+
+    assert retry_failed(dispatch.id) == 1
+    assert retry_failed(dispatch.id) == 0
+    run(10)
+
+    dispatch.refresh_from_db()
+    assert states(dispatch) == {"accepted": 2, "failed": 1}
+    assert dispatch.status == Dispatch.Status.FINISHED
+    assert len(provider.accepted) == 4
+
+
+def test_a_stopped_channel_sends_nothing(channel: Channel, provider: Provider) -> None:
+    from messengers.channels import start_channel, stop_channel
+
+    dispatch = make_dispatch(gates_of(make_people(channel, 3)))
+    stop_channel(channel=channel, actor=SYSTEM)
+    run(10)
+    assert (states(dispatch), provider.accepted) == ({"queued": 3}, [])
+
+    start_channel(channel=channel, actor=SYSTEM)
+    run(10)
+    assert states(dispatch) == {"accepted": 3}
+
+
+def test_the_deadline_ends_a_run_and_loses_nothing(channel: Channel, provider: Provider) -> None:
+    provider.faults = Faults(latency=0.05)
+    dispatch = make_dispatch(gates_of(make_people(channel, 800)))
+
+    run(0.2)
+    found = states(dispatch)
+    assert set(found) == {"accepted", "queued"}
+    assert len(provider.accepted) == found["accepted"]
+    run(30)
+
+    assert states(dispatch) == {"accepted": 800}
+    assert len(provider.accepted) == 800
+
+
+# --- Workers that die ---
+
+
+def test_a_dead_workers_positions_are_in_doubt_and_no_others(channel: Channel) -> None:
+    dispatch = make_dispatch(gates_of(make_people(channel, 5)))
+    die_with_on_wire(Batch.objects.get(), [1, 3])
+
+    assert counts(dispatch.id)["sending"] == 2
+    assert sum(counts(dispatch.id).values()) == 5
+    assert sweep()["leases"] == 1
+    assert states(dispatch) == {"in_doubt": 2, "queued": 3}
+    assert causes(dispatch) == {"", "worker_lost"}
+    assert sweep()["leases"] == 0
+    run(10)
+
+    assert states(dispatch) == {"in_doubt": 2, "accepted": 3}
+
+
+def test_a_live_lease_is_left_alone(channel: Channel) -> None:
+    make_dispatch(gates_of(make_people(channel, 2)))
+    die_with_on_wire(Batch.objects.get(), [0], ended=False)
+
+    assert sweep()["leases"] == 0
+
+
+def test_a_batch_that_kills_its_workers_fails_at_last(channel: Channel) -> None:
+    dispatch = make_dispatch(gates_of(make_people(channel, 2)))
+    for _ in range(8):
+        die_with_on_wire(Batch.objects.get(), [])
+        sweep()
+
+    assert (states(dispatch), causes(dispatch)) == ({"failed": 2}, {"poison"})
+    assert Batch.objects.get().status == "done"
+
+
+def test_a_late_answer_is_evidence(channel: Channel, provider: Provider) -> None:
+    provider.faults = Faults(latency=1.0)
+    dispatch = make_dispatch(gates_of(make_people(channel, 3)))
+    worker = threading.Thread(target=lambda: (run(10), connection.close()))
+    worker.start()
+    wait_until(lambda: len(provider.accepted) == 3)
+
+    # Somebody believes that the worker died, and takes its batch away.
+    Batch.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    sweep()
+    assert states(dispatch) == {"in_doubt": 3}
+    worker.join()
+
+    assert states(dispatch) == {"accepted": 3}
+    assert len(provider.accepted) == 3
+    assert counts(dispatch.id)["accepted"] == 3
+    assert all(Delivery.objects.values_list("provider_ref", flat=True))
+
+
+# --- Copies of this database ---
+
+
+def test_a_copied_database_sends_nothing_until_somebody_says_so(
+    channel: Channel, provider: Provider
+) -> None:
+    dispatch = make_dispatch(gates_of(make_people(channel, 2)))
+    instance.current()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE messengers_instance SET epoch = gen_random_uuid()")
+
+    with pytest.raises(NotTheSameInstance):
+        instance.current()
+    assert run(10) == 0
+    assert states(dispatch) == {"queued": 2}
+
+    instance.activate(SYSTEM)
+    run(10)
+    assert states(dispatch) == {"accepted": 2}
+
+
+def test_activation_elsewhere_stops_a_running_worker(channel: Channel, provider: Provider) -> None:
+    provider.faults = Faults(latency=0.1)
+    dispatch = make_dispatch(gates_of(make_people(channel, 800)))
+    worker = threading.Thread(target=lambda: (run(20), connection.close()))
+    worker.start()
+    wait_until(lambda: len(provider.accepted) > 50)
+
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE messengers_instance SET epoch = gen_random_uuid()")
+    worker.join()
+
+    found = states(dispatch)
+    assert found["accepted"] == len(provider.accepted) < 800
+    assert found["queued"] == 800 - found["accepted"]
+
+
+def test_activating_holds_running_broadcasts(channel: Channel) -> None:
+    from django.core.management import call_command
+
+    dispatch = make_dispatch(gates_of(make_people(channel, 2)))
+    instance.current()
+
+    call_command("activate", verbosity=0)
+
+    dispatch.refresh_from_db()
+    assert (dispatch.status, dispatch.status_why) == ("paused", "restored")
+    instance.current()
+
+
+# --- Tools ---
+
+
+def wait_until(condition, seconds: float = 15.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def die_with_on_wire(batch: Batch, positions: list[int], ended: bool = True) -> None:
+    """What a worker leaves behind that was killed after its commit."""
+    lease = timezone.now() + timedelta(seconds=-1 if ended else 60)
+    Batch.objects.filter(id=batch.id).update(
+        status="working", lease_until=lease, on_wire=positions, token=1
+    )
+
+
+def rewrite_address(address, canonical: str) -> None:
+    from privacy.vault import Where, seal
+
+    where = Where("messengers_address", "sealed", address.id)
+    address.sealed = seal(address.subject, "ops", where, canonical.encode())
+    address.save()
+
+
+def rename(address, name: str) -> None:
+    from messengers.addresses import Profile, set_profile
+
+    set_profile(address, Profile(name))
+    assert phone(1)

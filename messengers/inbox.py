@@ -1,0 +1,260 @@
+"""The one way in: what a provider tells us, verified, stored once, answered after the commit.
+
+A withdrawal takes effect inside the very transaction that stores it, so that the 200 which the
+provider gets means: nothing more will be sent. Texts are handled afterwards, one transaction each.
+What the body says never stands in a log or an exception of ours.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.utils import timezone
+
+from messengers.addresses import reveal
+from messengers.attempts import open_attempt
+from messengers.channels import adapter_of
+from messengers.contract import (
+    BadPayload,
+    Event,
+    HookReply,
+    OptOutEvent,
+    ReceiptEvent,
+    TextEvent,
+)
+from messengers.doorbell import HANDLE_INBOX, ring_after_commit
+from messengers.models import Address, Channel, Delivery, InboundEvent
+from messengers.receipts import park
+from messengers.sql import rows
+from privacy.vault import KeystoreDown, VaultError, Where, keyed_hash, open_inbox, seal_inbox
+
+logger = logging.getLogger(__name__)
+
+OK, REFUSED, UNREADABLE, TRY_AGAIN = 200, 403, 400, 503
+MAX_ATTEMPTS = 5
+LOCK_HANDLER = "SELECT pg_advisory_xact_lock(hashtext('messengers.inbox'))"
+# One at a time and in their order: a YES must not overtake the START it answers.
+NEXT = """
+    SELECT id FROM messengers_inboundevent
+     WHERE status = 'waiting' AND id > %s ORDER BY id LIMIT 1 FOR UPDATE"""
+ADD = """
+    INSERT INTO messengers_inboundevent
+           (channel_id, ref, kind, status, received_at, day, sealed, is_withdrawal, attempts)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, false, 0)
+    ON CONFLICT DO NOTHING RETURNING id"""
+
+Person = TextEvent | OptOutEvent
+
+
+def accept(channel: Channel, headers: Mapping[str, str], body: bytes) -> int:
+    """Take one hook call in; the HTTP status to answer with. 200 only when all of it is stored."""
+    adapter = adapter_of(channel)
+    if not adapter.verify(headers, body):
+        return REFUSED
+    try:
+        events = adapter.read_events(headers, body)
+    except BadPayload:
+        logger.warning("hook_unreadable", extra={"channel": str(channel.id)})
+        return UNREADABLE
+    try:
+        return _store(channel, events)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("hook_without_database", extra={"error": type(error).__name__})
+        connection.close()
+        return TRY_AGAIN
+
+
+def handshake(channel: Channel, method: str, query: Mapping[str, str]) -> HookReply | None:
+    """The answer to a provider that asks whether this hook is ours."""
+    return adapter_of(channel).handshake(method, query)
+
+
+def _store(channel: Channel, events: Sequence[Event]) -> int:
+    receipts = [event for event in events if isinstance(event, ReceiptEvent)]
+    persons = [event for event in events if not isinstance(event, ReceiptEvent)]
+    with transaction.atomic():
+        is_sealed, fresh = _add(channel, persons)
+        withdrawn = _withdraw(channel, [event for _, event in fresh])
+        _mark(fresh, withdrawn)
+        if park(channel.id, receipts) or fresh:
+            ring_after_commit(HANDLE_INBOX)
+    # Without the key store nothing but the withdrawals can be kept: the provider repeats the rest.
+    return OK if is_sealed else TRY_AGAIN
+
+
+Fresh = list[tuple[int, Person]]
+
+
+def _add(channel: Channel, events: Sequence[Person]) -> tuple[bool, Fresh]:
+    """One row for each event that is new: (whether all could be sealed, [(row id, event)])."""
+    now = timezone.now()
+    fresh: Fresh = []
+    is_sealed = True
+    for event in events:
+        ref = keyed_hash("event", f"{channel.id}|{event.ref}")
+        is_text = isinstance(event, TextEvent)
+        try:
+            sealed = seal_event(channel.id, ref, event, now)
+        except KeystoreDown:
+            is_sealed = False
+            fresh.append((0, _with_sender(event)))
+            continue
+        kind = InboundEvent.Kind.TEXT if is_text else InboundEvent.Kind.OPT_OUT
+        row = rows(ADD, [channel.id, ref, kind, "waiting", now, now.date(), sealed])
+        if row:
+            fresh.append((row[0][0], _with_sender(event)))
+    return is_sealed, fresh
+
+
+def _with_sender(event: Person) -> Person:
+    """A complaint may name only our attempt: then the delivery tells who it is from."""
+    if isinstance(event, OptOutEvent) and not event.sender and event.attempt:
+        attempt = open_attempt(event.attempt)
+        sender = sender_of(attempt.delivery) if attempt else ""
+        return replace(event, sender=sender)
+    return event
+
+
+def sender_of(delivery_id: int) -> str:
+    """The identifier of the person a delivery went to; "" when it is gone."""
+    delivery = Delivery.objects.filter(id=delivery_id).first()
+    address = Address.objects.filter(id=delivery.address).first() if delivery else None
+    try:
+        return reveal(address) if address else ""
+    except VaultError:
+        return ""
+
+
+def _withdraw(channel: Channel, events: Sequence[Person]) -> set[str]:
+    """Let withdrawals take effect now. One that fails must not take the others with it."""
+    try:
+        with transaction.atomic():
+            return set(_inbound().withdraw_now(channel, list(events)) or ()) if events else set()
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        _log("withdrawal_broke", error)
+    withdrawn: set[str] = set()
+    for event in events:
+        try:
+            with transaction.atomic():
+                withdrawn |= set(_inbound().withdraw_now(channel, [event]) or ())
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            # It stays in the inbox and is tried again; after the last try somebody sees it.
+            _log("withdrawal_broke", error)
+    return withdrawn
+
+
+def _mark(fresh: Fresh, withdrawn: set[str]) -> None:
+    ids = [row for row, event in fresh if row and event.ref in withdrawn]
+    InboundEvent.objects.filter(id__in=ids).update(is_withdrawal=True)
+
+
+# --- Afterwards ---
+
+
+def handle_pending() -> int:
+    """Handle what waits, each event in a transaction of its own; how many were handled.
+
+    An event that fails is tried again in later rounds, and is `failed` after the fifth time: then
+    it is shown to an administrator and stops nobody.
+    """
+    number = last = 0
+    while True:
+        last, is_handled = _handle_next(last)
+        if not last:
+            return number
+        number += is_handled
+
+
+def _handle_next(after: int) -> tuple[int, bool]:
+    """Handle the first waiting event beyond `after`: (its id or 0, whether it was handled)."""
+    event_id = 0
+    try:
+        with transaction.atomic():
+            rows(LOCK_HANDLER)
+            found = rows(NEXT, [after])
+            if not found:
+                return 0, False
+            event_id = found[0][0]
+            event = InboundEvent.objects.select_related("channel").get(id=event_id)
+            _handle(event)
+            event.status, event.sealed = InboundEvent.Status.HANDLED, None
+            event.save(update_fields=["status", "sealed"])
+        return event_id, True
+    except (OperationalError, InterfaceError, KeystoreDown):
+        raise
+    except Exception as error:
+        _log("event_broke", error)
+        _count_failure(event_id)
+        return event_id, False
+
+
+def _handle(event: InboundEvent) -> None:
+    opened = open_event(event)
+    if isinstance(opened, TextEvent):
+        _inbound().handle(event, opened)
+    elif not event.is_withdrawal and opened.sender:
+        _inbound().withdraw_now(event.channel, [opened])
+
+
+def _count_failure(event_id: int) -> None:
+    with transaction.atomic():
+        event = InboundEvent.objects.select_for_update().get(id=event_id)
+        event.attempts += 1
+        if event.attempts >= MAX_ATTEMPTS:
+            event.status = InboundEvent.Status.FAILED
+        event.save(update_fields=["attempts", "status"])
+
+
+# --- Sealing ---
+
+
+def seal_event(channel_id: UUID, ref: bytes, event: Person, at: datetime) -> bytes:
+    data: dict[str, Any] = {"type": type(event).__name__, **asdict(event)}
+    return seal_inbox(_where(channel_id, ref), orjson.dumps(data), at.date())
+
+
+def open_event(event: InboundEvent) -> Person:
+    """What was said. Raises `KeyDestroyed` when its term is over."""
+    if event.sealed is None:
+        return _from_refusal(event)
+    sealed = open_inbox(_where(event.channel_id, bytes(event.ref)), bytes(event.sealed))
+    data = orjson.loads(sealed)
+    kind = {"TextEvent": TextEvent, "OptOutEvent": OptOutEvent}[data.pop("type")]
+    data["at"] = datetime.fromisoformat(data["at"])
+    opened: Person = kind(**data)
+    return _with_sender(opened)
+
+
+def _from_refusal(event: InboundEvent) -> OptOutEvent:
+    """The provider refused a message because the person blocked us: a withdrawal, too."""
+    sender = sender_of(event.delivery) if event.delivery is not None else ""
+    return OptOutEvent(ref=f"refusal-{event.id}", at=event.received_at, sender=sender)
+
+
+def _where(channel_id: UUID, ref: bytes) -> Where:
+    return Where("messengers_inboundevent", "sealed", f"{channel_id}|{ref.hex()}")
+
+
+def _inbound() -> ModuleType:
+    """The routing above us, named in the settings because we may not import upwards."""
+    return import_module(settings.INBOUND)
+
+
+def _log(event: str, error: Exception) -> None:
+    """The kind of an error and where it arose; never its text, which may quote a person."""
+    where, trace = "", error.__traceback__
+    while trace:
+        where, trace = f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}", trace.tb_next
+    logger.error(event, extra={"error": type(error).__name__, "where": where})

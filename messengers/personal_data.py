@@ -1,0 +1,316 @@
+"""What this room keeps about people: where they can be reached, and what was sent to them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from messengers.addresses import digest_of, profile_of, reveal
+from messengers.channels import adapter_of
+from messengers.contract import BadAddress
+from messengers.gates import close_gates
+from messengers.inbox import open_event
+from messengers.models import Address, AddressIndex, Channel, Delivery, Dispatch, Gate, InboundEvent
+from messengers.outbox.control import recount
+from messengers.outbox.start import values_place
+from messengers.sql import rows, run
+from privacy.inventory import NOT_PERSONAL, AppData, Classified, Erase, Field, Klass
+from privacy.vault import VaultError, open_sealed
+
+_REACH = Field(Klass.IDENTIFIER, _("Reaching the person on this messenger"), "active_subscription")
+_SEALED = Field(
+    Klass.IDENTIFIER,
+    _("Reaching the person on this messenger"),
+    "active_subscription",
+    sealed=True,
+)
+_NAMES = Field(
+    Klass.PROFILE, _("Addressing the person by name"), "active_subscription", sealed=True
+)
+_GATE = Field(Klass.CONSENT, _("Sending only to people who want it"), "active_subscription")
+_WHO = Field(Klass.REFERENCE, _("Knowing who was written to"), "delivery_record", erase=Erase.CLEAR)
+_FATE = Field(
+    Klass.DELIVERY, _("Knowing what became of a message"), "delivery_record", erase=Erase.KEEP
+)
+_RECEIPT = Field(
+    Klass.DELIVERY, _("Matching receipts with messages"), "delivery_record", export=False
+)
+_INBOX = Field(Klass.REFERENCE, _("Taking each event once"), "inbox_body", export=False)
+_BODY = Field(Klass.CONTENT, _("Answering what the person wrote"), "inbox_body", sealed=True)
+
+
+def _nothing(model: str, names: str) -> dict[str, Classified]:
+    return {f"{model}.{name}": NOT_PERSONAL for name in names.split()}
+
+
+def _all(model: str, field: Field, names: str) -> dict[str, Classified]:
+    return {f"{model}.{name}": field for name in names.split()}
+
+
+DATA = AppData(
+    app="messengers",
+    fields={
+        **_nothing("Channel", "id kind name status settings secrets_sealed rate_per_second"),
+        **_nothing("Channel", "reply_reserve theoretical_arrival_at paused_until paused_why"),
+        **_nothing("Channel", "setbacks provider_name provider_country transfer_basis created_at"),
+        **_all("Address", _REACH, "id channel subject created_at"),
+        "Address.sealed": _SEALED,
+        "Address.profile_sealed": _NAMES,
+        **_all("AddressIndex", _REACH, "id channel digest address"),
+        **_all("Gate", _GATE, "id address subject is_open reason changed_at"),
+        **_all("InboundEvent", _INBOX, "id channel ref kind status received_at day"),
+        **_all("InboundEvent", _INBOX, "is_withdrawal delivery attempts"),
+        "InboundEvent.sealed": _BODY,
+        **_nothing("Dispatch", "id kind status status_why priority content content_sha256"),
+        **_nothing("Dispatch", "newsletter prepared values size created_at expires_at finished_at"),
+        **_nothing("Batch", "id dispatch channel number size priority status due_at token"),
+        **_nothing("Batch", "lease_until on_wire counts losses"),
+        **_all("Delivery", _WHO, "address gate"),
+        **_all("Delivery", _FATE, "id dispatch batch position status cause attempts next_at"),
+        **_all("Delivery", _FATE, "changed_at"),
+        "Delivery.provider_ref": Field(
+            Klass.IDENTIFIER,
+            _("Matching receipts with messages"),
+            "delivery_record",
+            export=False,
+            erase=Erase.CLEAR,
+        ),
+        "Delivery.values_sealed": Field(
+            Klass.CONTENT,
+            _("Filling in a reply until it is sent"),
+            "delivery_record",
+            sealed=True,
+            erase=Erase.CLEAR,
+        ),
+        **_all("ParkedReceipt", _RECEIPT, "id channel delivery provider_ref status cause at"),
+        **_all("ParkedReceipt", _RECEIPT, "next_at tries"),
+        **_nothing("Instance", "id epoch activated_at"),
+    },
+)
+
+LOCK_QUEUED = """
+    SELECT id FROM messengers_batch
+     WHERE id IN (SELECT batch_id FROM messengers_delivery
+                   WHERE address = ANY(%s) AND status = 'queued')
+     ORDER BY id FOR UPDATE"""
+# Replies have no gate: they answer the person, and stay.
+STOP_QUEUE = """
+    UPDATE messengers_delivery d
+       SET status = 'suppressed', cause = %s, changed_at = clock_timestamp()
+      FROM messengers_batch b
+     WHERE b.id = d.batch_id AND d.batch_id = ANY(%s) AND d.address = ANY(%s)
+       AND d.gate IS NOT NULL AND d.status = 'queued' AND d.position <> ALL(b.on_wire)"""
+FORGET_RECEIPTS = """
+    DELETE FROM messengers_parkedreceipt p USING messengers_delivery d
+     WHERE d.address = ANY(%s) AND (p.delivery = d.id OR p.provider_ref = d.provider_ref)"""
+# The rows stay, so that every broadcast's numbers still add up; whose they were is gone.
+FORGET_DELIVERIES = """
+    UPDATE messengers_delivery
+       SET address = gen_random_uuid(), gate = NULL, provider_ref = NULL, values_sealed = NULL
+     WHERE address = ANY(%s)"""
+UNDER_WAY = """
+    SELECT count(*) FROM messengers_delivery
+     WHERE address = ANY(%s) AND status = 'queued'"""
+RESIDUE = """
+    SELECT EXISTS (SELECT 1 FROM {table} t, unnest(%s::text[]) AS needle
+                    WHERE position(lower(needle) IN lower(t::text)) > 0)"""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPoint:
+    """One way to reach a person, shown masked."""
+
+    kind: str
+    channel_id: UUID
+    address_id: UUID
+    masked: str
+
+
+def find(kind: str, canonical: str) -> set[UUID]:
+    """Whoever can be reached under this identifier on a messenger of this kind."""
+    found: set[UUID] = set()
+    for channel in Channel.objects.filter(kind=kind):
+        try:
+            known = adapter_of(channel).canonical(canonical)
+        except BadAddress:
+            known = canonical
+        digest = digest_of(channel.id, known)
+        indexes = AddressIndex.objects.filter(channel=channel, digest=digest)
+        found.update(indexes.values_list("address__subject", flat=True))
+    return found
+
+
+def describe(subject: UUID) -> dict[str, Any]:
+    """What a page may show: masked."""
+    addresses = [{"channel": point.kind, "address": point.masked} for point in contact(subject)]
+    number = Delivery.objects.filter(address__in=_ids(subject)).count()
+    return {"addresses": addresses, "messages": number} if addresses else {}
+
+
+@transaction.atomic
+def block(subject: UUID, reason: str) -> int:
+    """Close every gate of the person and take them out of every queue; how many were open."""
+    known = reason if reason in Gate.Reason.values else Gate.Reason.STAFF
+    number = close_gates(subject=subject, reason=known)
+    addresses = _ids(subject)
+    batches = [row[0] for row in rows(LOCK_QUEUED, [addresses])]
+    run(STOP_QUEUE, [known, batches, addresses])
+    recount(batches)
+    return number
+
+
+def contact(subject: UUID) -> list[ContactPoint]:
+    return [
+        ContactPoint(address.channel.kind, address.channel_id, address.id, _masked(address))
+        for address in _addresses(subject)
+    ]
+
+
+def identifiers(subject: UUID) -> list[tuple[str, str]]:
+    """(kind, canonical identifier) in clear; whoever asks needs them to forget the person."""
+    return [(address.channel.kind, reveal(address)) for address in _addresses(subject)]
+
+
+def under_way(subject: UUID) -> int:
+    """Messages to the person that are queued or on the wire."""
+    return int(rows(UNDER_WAY, [_ids(subject)])[0][0])
+
+
+def recipients(subject: UUID) -> list[str]:
+    """Which providers carry messages to the person."""
+    return sorted(
+        {
+            f"{channel.provider_name or channel.name}"
+            + (f" ({channel.provider_country})" if channel.provider_country else "")
+            for channel in Channel.objects.filter(addresses__subject=subject)
+        }
+    )
+
+
+def export(subject: UUID) -> dict[str, list[dict[str, Any]]]:
+    """All of it, opened."""
+    return {
+        "addresses": [_exported_address(address) for address in _addresses(subject)],
+        "gates": [
+            {"open": gate.is_open, "reason": gate.reason, "since": gate.changed_at.isoformat()}
+            for gate in Gate.objects.filter(subject=subject).order_by("id")
+        ],
+        "messages": list(_exported_messages(subject)),
+        "received": [
+            {"at": event.received_at.isoformat(), "text": getattr(opened, "text", "")}
+            for event, opened in _kept_events(subject)
+        ],
+    }
+
+
+@transaction.atomic
+def erase(subject: UUID) -> dict[str, int]:
+    """Delete what reaches the person; the counts of broadcasts stay as they are."""
+    addresses = _ids(subject)
+    block(subject, Gate.Reason.ERASED)
+    events = [event.id for event, _opened in _kept_events(subject)]
+    counts = {"events": InboundEvent.objects.filter(id__in=events).update(sealed=None)}
+    run(FORGET_RECEIPTS, [addresses])
+    counts["deliveries"] = run(FORGET_DELIVERIES, [addresses])
+    counts["gates"] = Gate.objects.filter(subject=subject).delete()[0]
+    AddressIndex.objects.filter(address__in=addresses).delete()
+    counts["addresses"] = Address.objects.filter(subject=subject).delete()[0]
+    return counts
+
+
+def scan(subject: UUID, needles: list[str]) -> list[str]:
+    """Where something of the person is left after an erasure."""
+    found = [
+        model.__name__
+        for model in (Address, Gate)
+        if model.objects.filter(subject=subject).exists()
+    ]
+    for table in TABLES:
+        if rows(RESIDUE.format(table=table), [needles])[0][0]:
+            found.append(table)
+    return found
+
+
+TABLES = (
+    "messengers_channel",
+    "messengers_address",
+    "messengers_inboundevent",
+    "messengers_dispatch",
+    "messengers_delivery",
+    "messengers_parkedreceipt",
+)
+
+
+def _addresses(subject: UUID) -> Iterator[Address]:
+    yield from Address.objects.filter(subject=subject).select_related("channel").order_by("id")
+
+
+def _ids(subject: UUID) -> list[UUID]:
+    return [address.id for address in _addresses(subject)]
+
+
+def _masked(address: Address) -> str:
+    try:
+        return adapter_of(address.channel).mask(reveal(address))
+    except VaultError:
+        return "•••"
+
+
+def _exported_address(address: Address) -> dict[str, Any]:
+    profile = profile_of(address)
+    return {
+        "messenger": address.channel.kind,
+        "channel": address.channel.name,
+        "address": reveal(address),
+        "first_name": profile.first_name,
+        "last_name": profile.last_name,
+        "since": address.created_at.isoformat(),
+    }
+
+
+def _exported_messages(subject: UUID) -> Iterator[dict[str, Any]]:
+    deliveries = Delivery.objects.filter(address__in=_ids(subject)).order_by("id")
+    contents = Dispatch.objects.in_bulk({delivery.dispatch_id for delivery in deliveries})
+    for delivery in deliveries:
+        dispatch = contents[delivery.dispatch_id]
+        message = {
+            "kind": dispatch.kind,
+            "text": dispatch.content.get("markdown", ""),
+            "created": dispatch.created_at.isoformat(),
+            "state": delivery.status,
+            "state_since": delivery.changed_at.isoformat() if delivery.changed_at else "",
+        }
+        if delivery.values_sealed is not None:
+            opened = open_sealed(
+                subject, "ops", values_place(dispatch.id), bytes(delivery.values_sealed)
+            )
+            message["values"] = orjson.loads(opened)
+        yield message
+
+
+def _kept_events(subject: UUID) -> Iterator[tuple[InboundEvent, Any]]:
+    """Events of the person whose bodies are still there: waiting, or never handled."""
+    mine = {
+        (address.channel_id, identifier)
+        for address in _addresses(subject)
+        for identifier in _revealed(address)
+    }
+    channels = {channel for channel, _identifier in mine}
+    for event in InboundEvent.objects.filter(channel__in=channels, sealed__isnull=False):
+        try:
+            opened = open_event(event)
+        except VaultError:
+            continue
+        if (event.channel_id, opened.sender) in mine:
+            yield event, opened
+
+
+def _revealed(address: Address) -> list[str]:
+    try:
+        return [reveal(address)]
+    except VaultError:
+        return []

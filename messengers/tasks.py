@@ -1,0 +1,64 @@
+"""What the bells ring. Every task finds its work in the database, so none has an argument."""
+
+from datetime import datetime
+
+from celery import shared_task
+
+from messengers import engine
+from messengers.doorbell import HANDLE_INBOX, ring
+from messengers.engine.claim import due_channels
+from messengers.inbox import handle_pending
+from messengers.models import InboundEvent
+from messengers.outbox import forget_deliveries
+from messengers.receipts import give_up, merge_receipts
+from privacy.retention.registry import expires
+from privacy.retention.rules import starts_before
+from privacy.vault import destroy_inbox_keys
+
+WORK_SECONDS = 30.0
+
+
+@shared_task
+def work() -> None:
+    """Send what is due. May run any number of times at once: a lease belongs to one worker."""
+    engine.run(WORK_SECONDS)
+
+
+@shared_task
+def handle_inbox() -> None:
+    """Answer what people wrote and merge receipts.
+
+    May run twice: an event is handled in the transaction that marks it, and ranks only rise.
+    """
+    merge_receipts()
+    handle_pending()
+    merge_receipts()
+
+
+@shared_task
+def sweep() -> None:
+    """Put right what crashes and lost bells left behind, every few seconds.
+
+    May run twice: everything it looks for is gone once it has been found.
+    """
+    engine.sweep()
+    give_up()
+    merge_receipts()
+    if due_channels():
+        ring()
+    if InboundEvent.objects.filter(status=InboundEvent.Status.WAITING).exists():
+        ring(HANDLE_INBOX)
+
+
+@expires("inbox_body")
+def forget_bodies(now: datetime) -> int:
+    """Destroy the keys of old days, and with them every body of that day; then the empty rows."""
+    before = starts_before("inbox_body", now)
+    destroy_inbox_keys(before.date())
+    return InboundEvent.objects.filter(day__lt=before.date()).delete()[0]
+
+
+@expires("delivery_record")
+def forget_old_deliveries(now: datetime) -> int:
+    """Who was written to is forgotten; how many were stays with the batches."""
+    return forget_deliveries(starts_before("delivery_record", now))
