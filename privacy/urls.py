@@ -1,8 +1,17 @@
 """Where the pages are. Everything below `privacy/`; whoever has no right sees nothing of it."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
-from privacy.views import public
+from privacy.access import require_staff
+from privacy.views import (
+    audit_log,
+    certificate,
+    house,
+    people,
+    public,
+    request_page,
+    work_list,
+)
 
 app_name = "privacy"
 
@@ -13,4 +22,44 @@ BY_LINK = [
     path("erased/<str:token>/pdf/", public.erased_pdf, name="erased_pdf"),
 ]
 
-urlpatterns = [path("privacy/", include([*BY_LINK]))]
+REQUEST = [
+    path("", request_page.request_page, name="request"),
+    path("steps/", request_page.steps, name="steps"),
+    path("ask/", request_page.ask, name="ask"),
+    path("extend/", request_page.extend, name="extend"),
+    path("note/", request_page.note, name="note"),
+    path("close/", request_page.close, name="close"),
+    path("package/make/", request_page.make, name="make_package"),
+    path("package/deliver/", request_page.deliver, name="deliver_package"),
+    path("package/read/", request_page.read, name="read_package"),
+    path("erase/", request_page.confirm_erasure, name="confirm_erasure"),
+    path("erase/now/", request_page.erase, name="erase"),
+    path("erase/resume/", request_page.resume, name="resume_erasure"),
+]
+
+PERSON = [
+    path("", people.person, name="person"),
+    path("open/", people.open_, name="open_person"),
+    path("shut/", people.shut, name="shut_person"),
+    path("request/", people.enter, name="enter_request"),
+    path("link/<uuid:pk>/", people.link, name="link_person"),
+    path("consent/<uuid:record>/", people.proof, name="consent_proof"),
+]
+
+DESK: list[URLPattern | URLResolver] = [
+    path("", require_staff(work_list.home), name="home"),
+    path("requests/", work_list.work_list, name="requests"),
+    path("requests/new/", work_list.new_request, name="new_request"),
+    path("requests/<uuid:pk>/", include(REQUEST)),
+    path("people/", people.find, name="people"),
+    path("people/<uuid:subject>/", include(PERSON)),
+    path("certificates/<uuid:pk>/", certificate.certificate, name="certificate"),
+    path("certificates/<uuid:pk>/pdf/", certificate.certificate_pdf, name="certificate_pdf"),
+    path("certificates/<uuid:pk>/json/", certificate.certificate_bytes, name="certificate_json"),
+    path("audit/", audit_log.audit, name="audit"),
+    path("audit/verify/", audit_log.audit_verify, name="audit_verify"),
+    path("retention/", house.retention, name="retention"),
+    path("controller/", house.controller, name="controller"),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [path("privacy/", include([*BY_LINK, *DESK]))]

@@ -13,6 +13,7 @@ from privacy.requests.answers import (
 from privacy.requests.clock import extend
 from privacy.requests.closing import close_request, note
 from privacy.requests.erasure.machine import complete_erasure, start_erasure
+from privacy.requests.errors import RequestError
 from privacy.requests.identity import (
     answer_identity,
     ask_identity,
@@ -23,6 +24,7 @@ from privacy.requests.identity import (
 from privacy.requests.intake import open_request
 
 __all__ = [
+    "RequestError",
     "answer_identity",
     "ask_identity",
     "close_delivered",

@@ -75,5 +75,19 @@ def under_way(subject: UUID) -> int:
     return sum(count(subject) for _app, count in each("under_way"))
 
 
+def consent_of(subject: UUID) -> list[dict[str, Any]]:
+    """What the person agreed to or took back: rows with `record`, `at`, `state`, `wording` …"""
+    return [row for _app, consent in each("consent") for row in consent(subject)]
+
+
+def prove_everywhere(subject: UUID, record: UUID) -> dict[str, Any] | None:
+    """The proof of one consent record, from the app that keeps it."""
+    for _app, prove in each("prove"):
+        proof: dict[str, Any] | None = prove(subject, record)
+        if proof is not None:
+            return proof
+    return None
+
+
 def _filled(tables: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
     return {table: rows for table, rows in tables.items() if rows}

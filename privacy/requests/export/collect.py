@@ -9,9 +9,10 @@ from django.utils.translation import gettext as _
 
 from privacy import inventory, suppression
 from privacy.audit.canonical import timestamp
-from privacy.models import Controller, Request, RetentionRule
+from privacy.models import Controller, Request
 from privacy.requests.export.lookups import lookups_of
 from privacy.requests.verbs import export_everywhere, identifiers_of, recipients_of
+from privacy.retention.rules import rules_on
 
 SCHEMA = "jawort/subject-export/1"
 Rows = list[dict[str, Any]]
@@ -92,20 +93,17 @@ def _controller() -> dict[str, str]:
 
 
 def _retention() -> Rows:
-    """The rule of each class that holds today: the newest that is already valid."""
-    today = timezone.now().date()
-    rules = RetentionRule.objects.filter(valid_from__lte=today).order_by("data_class", "valid_from")
-    newest = {rule.data_class: rule for rule in rules}
+    """The rule of each class that holds today."""
     return [
         {
             "class": rule.data_class,
-            "starts_with": rule.starts_with,
+            "starts_with": _(rule.starts_with),
             "days": rule.period.days if rule.period is not None else None,
             "years_to_year_end": rule.years_to_year_end,
             "action": rule.action,
-            "legal_basis": rule.legal_basis,
+            "legal_basis": _(rule.legal_basis),
         }
-        for rule in newest.values()
+        for rule in rules_on(timezone.now().date())
     ]
 
 

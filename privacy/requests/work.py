@@ -1,0 +1,47 @@
+"""What goes on by itself: erasures that were begun, answers that nobody can fetch any more."""
+
+import logging
+import time
+from uuid import UUID
+
+from privacy.models import Request
+from privacy.requests.answers import close_delivered
+from privacy.requests.erasure.machine import Progress, complete_erasure, unfinished
+from privacy.vault import VaultError
+
+logger = logging.getLogger("jawort.requests")
+# How long one run waits for a last message to leave, before it leaves the rest to the next tick.
+PATIENCE_SECONDS = 20.0
+PAUSE_SECONDS = 0.5
+
+
+def resume() -> None:
+    """Go on with every erasure, and close what is over. One that fails does not stop the others."""
+    for request in unfinished():
+        _try(request)
+    close_delivered()
+
+
+def work_on(pk: UUID) -> None:
+    """Go on with one erasure, and wait a little for its last message to leave."""
+    request = Request.objects.filter(pk=pk, status=Request.Status.WORKING).first()
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while request and _try(request) == Progress.WAITING and time.monotonic() < ends:
+        if not _is_sent(request):
+            return  # it waits for its grace period, not for a message
+        time.sleep(PAUSE_SECONDS)
+
+
+def _try(request: Request) -> Progress | None:
+    """The error's kind goes to the log and nothing else: its text could name what was looked
+    for.
+    """
+    try:
+        return complete_erasure(request=request)
+    except VaultError as error:
+        logger.error("an erasure waits", extra={"error": type(error).__name__})
+        return None
+
+
+def _is_sent(request: Request) -> bool:
+    return request.steps.filter(name="recipients", facts__has_key="sent").exists()

@@ -1,0 +1,148 @@
+"""The DPO's first page: what is open, how long there is, and what happened lately."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.db.models.functions import TruncDate
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from privacy.access import actor_of, can, staff_page
+from privacy.forms import NewRequestForm
+from privacy.models import AuditEntry, Request
+from privacy.requests.actions import note, open_request
+from privacy.requests.deadlines import SOON_DAYS, Clock, clock
+from privacy.requests.states import ANSWERED
+from privacy.views.charts import bars, columns
+from privacy.views.common import page, show, to_request
+
+PER_PAGE = 25
+DAYS_SHOWN = 30
+# What the picture of the last days counts; the rest of the consent ledger is on the person's page.
+YES, NO = "consent.given", "consent.withdrawn"
+SHOWN = ("open", "closed", "all")
+
+
+def clock_of(row: Request, now: datetime | None = None) -> Clock:
+    return clock(
+        row.due_at,
+        now or timezone.now(),
+        zone=settings.DISPLAY_TIME_ZONE,
+        paused=row.paused_at is not None,
+        closed=row.status in ANSWERED,
+    )
+
+
+@page("request.work")
+def work_list(request: HttpRequest) -> HttpResponse:
+    """Open requests first, the most urgent on top."""
+    shown = request.GET.get("show", "")
+    shown = shown if shown in SHOWN else "open"
+    kind = request.GET.get("kind", "")
+    kind = kind if kind in Request.Kind.values else ""
+    rows = Paginator(_rows(shown, kind), PER_PAGE).get_page(request.GET.get("page"))
+    now = timezone.now()
+    for row in rows:
+        row.clock = clock_of(row, now)
+    context = {
+        "rows": rows,
+        "page_obj": rows,
+        "query": f"show={shown}&kind={kind}",
+        "shown": shown,
+        "kind": kind,
+        "kinds": Request.Kind.choices,
+        **_figures(now),
+    }
+    return show(request, "work_list", "requests", context)
+
+
+@staff_page("request.work")
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_request(request: HttpRequest) -> HttpResponse:
+    """Enter what came by post, e-mail or telephone."""
+    form = NewRequestForm(request.POST or None)
+    if request.method != "POST" or not form.is_valid():
+        return show(request, "new_request", "requests", {"form": form})
+    actor = actor_of(request)
+    made = open_request(
+        subject=None,
+        kind=form.cleaned_data["kind"],
+        origin=Request.Origin.STAFF,
+        verified=False,
+        received_at=form.received_at(),
+        actor=actor,
+    )
+    if form.cleaned_data["remark"]:
+        note(request=made, text=form.cleaned_data["remark"], actor=actor)
+    return to_request(made)
+
+
+def home(request: HttpRequest) -> HttpResponse:
+    """`/privacy/` leads to the first page that this person may see."""
+    actor = actor_of(request)
+    if can(actor, "request.work"):
+        return redirect("privacy:requests")
+    return redirect("privacy:audit" if can(actor, "audit.read") else "privacy:controller")
+
+
+def _rows(shown: str, kind: str) -> Any:
+    rows = Request.objects.all()
+    if shown == "open":
+        rows = rows.exclude(status__in=ANSWERED).order_by("due_at", "number")
+    elif shown == "closed":
+        rows = rows.filter(status__in=ANSWERED).order_by("-closed_at", "-number")
+    else:
+        rows = rows.order_by("-number")
+    return rows.filter(kind=kind) if kind else rows
+
+
+def _figures(now: datetime) -> dict[str, Any]:
+    open_ones = list(Request.objects.exclude(status__in=ANSWERED))
+    left = [clock_of(row, now).days_left for row in open_ones]
+    year = Request.objects.filter(received_at__gte=now - timedelta(days=365))
+    return {
+        "open_count": len(open_ones),
+        "late_count": sum(days < 0 for days in left),
+        "soon_count": sum(0 <= days <= SOON_DAYS for days in left),
+        "year_count": year.count(),
+        "ages": bars(_ages(left)),
+        "consents": _consents(now),
+    }
+
+
+def _ages(left: list[int]) -> list[tuple[str, int, str]]:
+    """How many open requests have how many days left."""
+    return [
+        (_("overdue"), sum(days < 0 for days in left), "bar-bad"),
+        (_("up to 7 days"), sum(0 <= days <= SOON_DAYS for days in left), "bar-2"),
+        (_("8 to 14 days"), sum(SOON_DAYS < days <= 14 for days in left), "bar"),
+        (_("15 to 31 days"), sum(14 < days <= 31 for days in left), "bar"),
+        (_("more"), sum(days > 31 for days in left), "bar-3"),
+    ]
+
+
+def _consents(now: datetime) -> dict[str, Any]:
+    """Yes and no of the last days, counted from the audit log."""
+    since = now - timedelta(days=DAYS_SHOWN - 1)
+    found = (
+        AuditEntry.objects.filter(at__date__gte=since.date(), action__in=(YES, NO))
+        .annotate(day=TruncDate("at"))
+        .values_list("day", "action")
+        .annotate(count=Count("id"))
+    )
+    counts = Counter({(day, action): count for day, action, count in found})
+    days = [(since + timedelta(days=offset)).date() for offset in range(DAYS_SHOWN)]
+    series = [(day, counts[day, YES], counts[day, NO]) for day in days]
+    return {
+        "chart": columns(series),
+        "yes": sum(row[1] for row in series),
+        "no": sum(row[2] for row in series),
+        "days": DAYS_SHOWN,
+    }
