@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from subscriptions.desk_views import inbox, newsletters, segments, subscribers, words
+from subscriptions.desk_views import imports, inbox, newsletters, segments, subscribers, words
 
 ONE = "newsletters/<uuid:newsletter_id>/"
 
@@ -15,6 +15,13 @@ urlpatterns = [
     path("segments/<uuid:segment_id>/", segments.segment, name="segment"),
     path("segments/<uuid:segment_id>/reach/", segments.segment_reach, name="segment_reach"),
     path("segments/<uuid:segment_id>/drop/", segments.drop_segment, name="segment_drop"),
+    path("imports/", imports.imports, name="imports"),
+    path("imports/new/", imports.new_import, name="import_new"),
+    path("imports/<uuid:import_id>/", imports.one_import, name="import"),
+    path("imports/<uuid:import_id>/report.csv", imports.report, name="import_report"),
+    path("imports/<uuid:import_id>/load/", imports.load, name="import_load"),
+    path("imports/<uuid:import_id>/approve/", imports.approve, name="import_approve"),
+    path("imports/<uuid:import_id>/reject/", imports.reject, name="import_reject"),
     path("newsletters/", newsletters.newsletters, name="newsletters"),
     path("newsletters/new/", newsletters.new_newsletter, name="newsletter_new"),
     path(ONE, newsletters.newsletter_settings, name="newsletter_settings"),

@@ -3,14 +3,23 @@
 import re
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from messengers.models import Delivery
-from privacy.models import AuditEntry
+from messengers.models import Delivery, Gate
+from privacy.models import AuditEntry, Grant, User
 from subscriptions.actions import keep_reply
-from subscriptions.models import Keyword, Newsletter, Reply, Segment, Topic
+from subscriptions.models import (
+    Import,
+    Keyword,
+    Newsletter,
+    Reply,
+    Segment,
+    Subscription,
+    Topic,
+)
 from tests.broadcasts.house import make_channel, make_newsletter, make_staff, subscribe
 
 pytestmark = pytest.mark.django_db
@@ -332,6 +341,82 @@ def test_preview_publishes_nothing(as_role, newsletter):
     assert newsletter.notices.count() == 0
 
 
+# --- Imports -------------------------------------------------------------------------------------
+
+LIST = b"""Telefon;Einwilligung am;Quelle;Themen
++49 176 04069001;01.02.2024;Formular auf der Website;Sport
++49 176 04069002;;;
+0176 04069001;01.02.2024;Formular;Sport
+"""
+
+
+@pytest.fixture
+def uploaded(as_role, newsletter, channel):
+    """A checked list, and the publisher who brought it."""
+    client = as_role("publisher")
+    fields = {"newsletter": newsletter.pk, "channel": channel.pk, "legal_basis": "consent"}
+    file = SimpleUploadedFile("leute.csv", LIST)
+    answer = client.post("/desk/imports/new/", fields | {"file": file})
+    assert answer.status_code == 302, answer.context["form"].errors
+    return answer.headers["Location"]
+
+
+def test_check_reports_line_by_line_without_addresses(client, uploaded):
+    page = client.get(uploaded).content.decode()
+    download = b"".join(client.get(uploaded + "report.csv").streaming_content).decode()
+
+    assert [line for line, _reason in client.get(uploaded).context["report"]] == [3, 4]
+    assert download.count("\r\n") == 3
+    assert "4069001" not in page + download
+    assert Subscription.objects.count() == 0
+
+
+def test_loaded_people_wait_until_somebody_else_approves(as_role, client, uploaded):
+    client.post(uploaded + "load/")
+    client.post(uploaded + "approve/")
+    assert Subscription.objects.get().status == Subscription.Status.IMPORTED
+    assert Gate.objects.get().is_open is False
+
+    as_role("dpo", None).post(uploaded + "approve/")
+
+    assert Subscription.objects.get().status == Subscription.Status.CONFIRMED
+    assert Gate.objects.get().is_open is True
+
+
+def test_who_uploads_does_not_approve_even_with_both_roles(as_role, client, uploaded):
+    user = User.objects.get()
+    Grant.objects.create(user=user, role=Grant.Role.DPO)
+    client.post(uploaded + "load/")
+
+    client.post(uploaded + "approve/")
+
+    assert Gate.objects.get().is_open is False
+    assert Import.objects.get().status == Import.Status.LOADED
+
+
+def test_a_refused_list_leaves_nobody_behind(as_role, client, uploaded):
+    client.post(uploaded + "load/")
+    assert Subscription.objects.count() == 1
+
+    as_role("dpo", None).post(uploaded + "reject/")
+
+    assert Subscription.objects.count() == 0
+
+
+def test_a_file_that_is_no_list_is_refused_beside_the_field(as_role, newsletter, channel):
+    fields = {"newsletter": newsletter.pk, "channel": channel.pk, "legal_basis": "consent"}
+    file = SimpleUploadedFile("bild.png", b"\x89PNG\r\n\x1a\n" + bytes(200))
+
+    page = as_role("publisher").post("/desk/imports/new/", fields | {"file": file})
+
+    assert "id_file_error" in page.content.decode()
+    assert Import.objects.count() == 0
+
+
+def test_an_editor_has_no_imports(as_role, newsletter):
+    assert as_role("editor").get("/desk/imports/").status_code == 403
+
+
 # --- Lists do not ask per row --------------------------------------------------------------------
 
 
@@ -342,6 +427,7 @@ def test_preview_publishes_nothing(as_role, newsletter):
         ("/desk/segments/", "editor"),
         ("/desk/newsletters/", "administrator"),
         ("/desk/subscribers/", "publisher"),
+        ("/desk/imports/", "dpo"),
     ],
 )
 def test_lists_need_the_same_number_of_queries_for_one_and_three_rows(
@@ -351,6 +437,12 @@ def test_lists_need_the_same_number_of_queries_for_one_and_three_rows(
         write(newsletter, channel, number)
         Segment.objects.create(newsletter=newsletter, name=f"S{number}", rule={})
         make_newsletter(f"blatt-{number}", channels=[channel])
+        Import.objects.create(
+            newsletter=newsletter,
+            channel=channel,
+            uploaded_by=make_staff("publisher", email=f"p{number}@example.org"),
+            uploaded_at=timezone.now(),
+        )
 
     client = as_role(role, None)
     add(1)
