@@ -38,7 +38,7 @@ def logging_settings(level: str) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
-            "httpx": {"level": "WARNING"},
+            "mail.log": {"level": "WARNING"},
         },
     }
 

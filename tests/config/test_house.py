@@ -223,6 +223,23 @@ def test_a_wrong_setting_is_one_clear_sentence(tmp_path):
     assert house.process.returncode == 1
 
 
+def test_a_command_without_databases_is_one_clear_sentence(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "manage.py", "clearsessions"],
+        cwd=PROJECT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings_test"}
+        | {"JAWORT_VAR": str(tmp_path), "DATABASE_URL": "", "KEYSTORE_URL": ""},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "The databases do not answer: start Jawort (`make run`), or check DATABASE_URL and"
+        " KEYSTORE_URL."
+    ]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root changes to another user")
 def test_root_below_a_folder_nobody_enters_moves_the_clusters(tmp_path, monkeypatch):
     monkeypatch.setattr("config.embedded.home.SHARED_FOLDER", Path(f"/tmp/jawort-{os.getpid()}"))
