@@ -218,6 +218,7 @@ class Cluster:
             for statement in (
                 "REVOKE ALL ON DATABASE {database} FROM PUBLIC",
                 "GRANT CONNECT ON DATABASE {database} TO {app}",
+                "ALTER ROLE {app} SET statement_timeout = '300s'",
             ):
                 names = {"database": sql.Identifier(DATABASE), "app": sql.Identifier(APP)}
                 connection.execute(sql.SQL(statement).format(**names))

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -232,7 +233,8 @@ def main(arguments: list[str]) -> int:
     """Run the house; 0 after Ctrl-C or SIGTERM, 1 with one clear sentence otherwise."""
 
     def say(text: str) -> None:
-        print(text, flush=True)
+        with suppress(OSError):  # nobody reads any more; stopping in order matters more
+            print(text, flush=True)
 
     try:
         house = House(Plan.read(), say)
@@ -259,4 +261,6 @@ def _on_signals(house: House) -> None:
         raise Stopped
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, handle)
+        # nohup has a signal ignored on purpose.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handle)
