@@ -130,6 +130,11 @@ class ContactPoint:
     masked: str
 
 
+def kinds() -> list[str]:
+    """The kinds of messengers that people are found on."""
+    return sorted(set(Channel.objects.values_list("kind", flat=True)))
+
+
 def find(kind: str, canonical: str) -> set[UUID]:
     """Whoever can be reached under this identifier on a messenger of this kind."""
     found: set[UUID] = set()

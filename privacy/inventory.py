@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 PAGE = "personal_data"
-# What an app may offer beside its fields. Each takes `subject: UUID`, but `find`, which finds it.
+# What an app may offer beside its fields. Each takes `subject: UUID`, but `find`, which finds it;
+# `prove` takes the id of a consent record besides, `kinds` nothing.
 VERBS = frozenset(
     {
         "find", "describe", "block", "contact", "export", "erase", "scan", "recipients",
-        "identifiers", "under_way",
+        "identifiers", "under_way", "consent", "prove",
+        "kinds",
     }
 )  # fmt: skip
 

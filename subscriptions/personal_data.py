@@ -26,6 +26,11 @@ from subscriptions.models import (
     Subscription,
     Wording,
 )
+from subscriptions.proofs import consent, prove
+
+__all__ = [
+    "DATA", "block", "consent", "describe", "erase", "export", "prove", "scan"
+]  # fmt: skip  # the verbs this app offers
 
 _SUBSCRIPTION = Field(
     Klass.PROFILE, _("Sending the newsletter that was asked for"), "active_subscription"
