@@ -1,0 +1,233 @@
+"""Check, load, approve, reject. One import is one file for one newsletter on one channel."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from messengers.models import Address, Channel, Gate
+from privacy.access import Actor, require
+from privacy.audit import record
+from privacy.models import DataSubject
+from privacy.requests.verbs import erase_everywhere
+from privacy.vault import KeyRing, Where, open_system, seal_system, shred_all
+from subscriptions.actions.wordings import staff_of
+from subscriptions.consent import Change, State
+from subscriptions.errors import ImportDecided, ImportRefused, SameHands
+from subscriptions.imports.check import Checker, counts_of, report_of
+from subscriptions.imports.load import ROWS_AT_A_TIME, load_rows, write_records
+from subscriptions.imports.read import read_rows
+from subscriptions.models import ConsentRecord, Evidence, Import, Newsletter, Subscription
+
+Progress = Callable[[int], object]
+UPLOAD, APPROVE = "import.upload", "import.approve"
+LOADED = frozenset({"good", "withdrawn"})
+Status = Import.Status
+
+
+def _quiet(done: int) -> None:
+    """Nobody watches."""
+
+
+def check_import(
+    *,
+    newsletter: Newsletter,
+    channel: Channel,
+    content: bytes,
+    actor: Actor,
+    legal_basis: str = Subscription.LegalBasis.CONSENT,
+    progress: Progress = _quiet,
+) -> Import:
+    """Read and judge a file; nobody in it is stored yet. Raises `ImportRefused` for the whole.
+
+    The file itself is kept sealed until it is loaded, of its rows only line numbers and codes.
+    """
+    require(actor, UPLOAD, newsletter.pk)
+    uploader = staff_of(actor)
+    if uploader is None:
+        raise ImportRefused("A list is uploaded by a member of staff, who answers for it.")
+    if not newsletter.channels.filter(pk=channel.pk).exists():
+        raise ImportRefused("The newsletter is not offered on this channel.")
+    rows = read_rows(content)
+    verdicts = Checker(newsletter, channel).check(rows, progress)
+    imported = Import(
+        newsletter=newsletter,
+        channel=channel,
+        legal_basis=Subscription.LegalBasis(legal_basis),
+        file_sha256=sha256(content).hexdigest(),
+        counts=counts_of(verdicts),
+        report=report_of(verdicts),
+        uploaded_by=uploader,
+        uploaded_at=timezone.now(),
+    )
+    imported.content_sealed = seal_system(_where(imported), content)
+    with transaction.atomic():
+        imported.save(force_insert=True)
+        record(
+            "import.checked",
+            actor=actor,
+            obj="import",
+            ref=imported.pk,
+            facts={"rows": imported.counts["rows"], "good": imported.counts.get("good", 0)},
+        )
+    return imported
+
+
+def load_import(*, imported: Import, actor: Actor, progress: Progress = _quiet) -> Import:
+    """Store all good rows in one transaction, or none; they wait for the DPO's approval.
+
+    The file is judged again, because people may have withdrawn since. Killed in the middle,
+    nothing of it is there. Raises `ImportDecided` if it was loaded or rejected already.
+    """
+    require(actor, UPLOAD, imported.newsletter_id)
+    if imported.status != Status.CHECKED or imported.content_sealed is None:
+        raise ImportDecided("This list has been loaded, rejected or forgotten: check it again.")
+    rows = read_rows(open_system(_where(imported), bytes(imported.content_sealed)))
+    checker = Checker(imported.newsletter, imported.channel)
+    verdicts = checker.check(rows)
+    with transaction.atomic():
+        held = _held(imported, Status.CHECKED)
+        # One load of a newsletter at a time; and whoever withdrew while we computed, has withdrawn.
+        Newsletter.objects.select_for_update(no_key=True).get(pk=held.newsletter_id)
+        checker.against_ours(verdicts)
+        load_rows(held, [one for one in verdicts if one.code in LOADED], progress)
+        held.counts, held.report = counts_of(verdicts), report_of(verdicts)
+        held.status, held.content_sealed = Status.LOADED, None
+        held.save()
+        facts: dict[str, int | str | bool] = {
+            code: held.counts.get(code, 0) for code in sorted(LOADED)
+        }
+        record("import.loaded", actor=actor, obj="import", ref=held.pk, facts=facts)
+    imported.refresh_from_db()
+    return imported
+
+
+def approve_import(*, imported: Import, actor: Actor, progress: Progress = _quiet) -> int:
+    """The DPO has seen the evidence: open the gates of those who have not left meanwhile.
+
+    How many were opened. Raises `SameHands` for the uploader, `ImportDecided`.
+    """
+    require(actor, APPROVE, imported.newsletter_id)
+    _other_hands(imported, actor)
+    with transaction.atomic():
+        held = _held(imported, Status.LOADED)
+        opened = 0
+        while some := _waiting(held):
+            _confirm(held, some)
+            opened += len(some)
+            progress(len(some))
+        _decide(held, Status.APPROVED, actor, "import.approved", opened)
+    imported.refresh_from_db()
+    return opened
+
+
+def reject_import(*, imported: Import, actor: Actor) -> int:
+    """Erase everybody whom only this list brought; how many. The ledger keeps its blind entries.
+
+    The person who uploaded it may take it back as well.
+    """
+    if Actor.staff(imported.uploaded_by) != actor:
+        require(actor, APPROVE, imported.newsletter_id)
+    with transaction.atomic():
+        held = _held(imported, Status.CHECKED, Status.LOADED)
+        rows = Subscription.objects.filter(
+            imported_by=held, status=Subscription.Status.IMPORTED
+        ).select_related("address")
+        gone = [_erase(one) for one in rows]
+        held.content_sealed = None
+        _decide(held, Status.REJECTED, actor, "import.rejected", len(gone))
+        alone = [subject for subject in gone if subject is not None]
+        transaction.on_commit(lambda: [shred_all(subject) for subject in alone])
+    imported.refresh_from_db()
+    return len(gone)
+
+
+def _erase(subscription: Subscription) -> UUID | None:
+    """Erase one imported subscription; the subject whose keys go, or None if more is known."""
+    subject, address = subscription.subscriber_id, subscription.address_id
+    Gate.objects.filter(pk=subscription.pk).delete()
+    subscription.delete()
+    is_theirs_alone = (
+        not Subscription.objects.filter(subscriber=subject).exists()
+        and not Address.objects.filter(subject=subject).exclude(pk=address).exists()
+        and not ConsentRecord.objects.filter(subject=subject)
+        .exclude(state=State.REQUESTED)
+        .exists()
+    )
+    if not is_theirs_alone:
+        return None
+    erase_everywhere(subject)
+    Evidence.objects.filter(subject=subject).delete()
+    DataSubject.objects.filter(pk=subject).delete()
+    return subject
+
+
+def _waiting(imported: Import) -> list[Subscription]:
+    """The next ones to confirm: not those whose processing is restricted meanwhile."""
+    rows = Subscription.objects.filter(imported_by=imported, status=Subscription.Status.IMPORTED)
+    restricted = DataSubject.objects.exclude(status=DataSubject.Status.ACTIVE).values("pk")
+    rows = rows.exclude(subscriber__in=restricted)
+    return list(
+        rows.select_related("address")
+        .select_for_update(of=("self",))
+        .order_by("pk")[:ROWS_AT_A_TIME]
+    )
+
+
+def _confirm(imported: Import, some: list[Subscription]) -> None:
+    now = timezone.now()
+    claims = dict(
+        ConsentRecord.objects.filter(
+            subscription__in=[one.pk for one in some], state=State.REQUESTED
+        ).values_list("subscription", "at")
+    )
+    for one in some:
+        one.status = Subscription.Status.CONFIRMED
+        one.confirmed_at = claims.get(one.pk, now)
+    Subscription.objects.bulk_update(some, ["status", "confirmed_at"])
+    Gate.objects.filter(
+        pk__in=[one.pk for one in some], reason=Gate.Reason.AWAITING_APPROVAL
+    ).update(is_open=True, reason="", changed_at=now)
+    ring = KeyRing.load([one.subscriber_id for one in some], "ops")
+    write_records([_given(imported, one, ring) for one in some])
+
+
+def _given(imported: Import, one: Subscription, ring: KeyRing) -> Change:
+    where = Where("messengers_address", "sealed", one.address_id)
+    spelled = ring.open(one.subscriber_id, where, bytes(one.address.sealed)).decode()
+    return Change(
+        subject=one.subscriber_id,
+        subscription=one.pk,
+        newsletter=imported.newsletter_id,
+        channel_kind=imported.channel.kind,
+        canonical=spelled,
+        state=State.GIVEN,
+        method="import",
+        at=one.confirmed_at or timezone.now(),
+        evidence={"import": imported.pk, "approved_at": timezone.now()},
+    )
+
+
+def _held(imported: Import, *allowed: Import.Status) -> Import:
+    held = Import.objects.select_for_update(of=("self",)).select_related("newsletter", "channel")
+    found = held.get(pk=imported.pk)
+    if found.status not in allowed:
+        raise ImportDecided(f"This list is {found.get_status_display()} already.")
+    return found
+
+
+def _other_hands(imported: Import, actor: Actor) -> None:
+    if actor == Actor.staff(imported.uploaded_by):
+        raise SameHands("Who uploaded a list cannot approve it: ask another person.")
+
+
+def _decide(held: Import, status: Import.Status, actor: Actor, action: str, people: int) -> None:
+    held.status, held.decided_by, held.decided_at = status, staff_of(actor), timezone.now()
+    held.save()
+    record(action, actor=actor, obj="import", ref=held.pk, facts={"people": people})
+
+
+def _where(imported: Import) -> Where:
+    return Where("subscriptions_import", "content_sealed", imported.pk)

@@ -1,0 +1,193 @@
+from datetime import UTC, datetime
+
+import pytest
+from django.db import transaction
+
+from config.inbound import answer_subject, handle, withdraw_now
+from messengers.addresses import find_address
+from messengers.attempts import seal_attempt
+from messengers.contract import OptOutEvent, ReceiptEvent, TextEvent
+from messengers.models import Address, Delivery, Dispatch, Gate, InboundEvent
+from privacy.models import AuditEntry
+from subscriptions.models import ConsentRecord, OptIn, Subscription
+from tests.subscriptions.conftest import (  # noqa: F401
+    MAIL,
+    PHONE,
+    Sent,
+    chat,
+    cheap_fingerprints,
+    mail,
+    newsletter,
+    outgoing,
+    say,
+)
+
+pytestmark = pytest.mark.django_db
+AT = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
+
+
+def text(words, sender=PHONE, **more):
+    return TextEvent(ref=f"e-{words}", at=AT, sender=sender, text=words, **more)
+
+
+def inbound(channel):
+    return InboundEvent(channel=channel, kind="text", received_at=AT, day=AT.date())
+
+
+@pytest.fixture
+def subscription(say):  # noqa: F811
+    say("START")
+    say("JA")
+    return Subscription.objects.get()
+
+
+def is_open(subscription):
+    return Gate.objects.get(pk=subscription.pk).is_open
+
+
+@pytest.mark.parametrize(
+    "words", ["STOP", "bitte abmelden, danke", "stpo", "LÖSCHEN", "Unsubscribe"]
+)
+def test_a_withdrawal_is_applied_inside_the_hooks_transaction(chat, subscription, words):  # noqa: F811
+    assert is_open(subscription)
+    before = Dispatch.objects.count()
+
+    with transaction.atomic():
+        withdraw_now(chat, [text("Guten Tag"), text(words)])
+
+    assert not is_open(subscription)
+    assert ConsentRecord.objects.filter(state="withdrawn", at=AT).count() == 1
+    assert AuditEntry.objects.filter(action="consent.withdrawn").count() == 1
+    assert Dispatch.objects.count() == before
+
+
+@transaction.atomic
+def withdraw_and_fail(channel):
+    withdraw_now(channel, [text("STOP")])
+    raise RuntimeError("no commit")
+
+
+def test_if_the_hook_fails_nothing_was_withdrawn(chat, subscription):  # noqa: F811
+    with pytest.raises(RuntimeError, match="no commit"):
+        withdraw_and_fail(chat)
+
+    assert is_open(subscription)
+    assert not ConsentRecord.objects.filter(state="withdrawn").exists()
+
+
+def test_the_answer_comes_later_and_once(chat, subscription):  # noqa: F811
+    withdraw_now(chat, [text("STOP")])
+    before = set(Dispatch.objects.values_list("pk", flat=True))
+
+    handle(inbound(chat), text("STOP"))
+    handle(inbound(chat), text("STOP", sender="+49 176 04069001"))
+
+    first = outgoing(before)[0]
+    assert "Stadtanzeiger" in first.text
+    assert ConsentRecord.objects.filter(state="withdrawn").count() == 1
+
+
+@pytest.mark.parametrize("words", ["Stopp den Krieg!", "ANMELDEN", "Shop", "> STOP", "Aus Berlin"])
+def test_what_is_no_withdrawal_changes_nothing_in_the_hook(chat, subscription, words):  # noqa: F811
+    withdraw_now(chat, [text(words)])
+
+    assert is_open(subscription)
+
+
+def test_a_topic_ends_in_the_hook_as_well(chat, subscription):  # noqa: F811
+    withdraw_now(chat, [text("STOP SPORT")])
+
+    assert is_open(subscription)
+    assert set(subscription.topics.values_list("slug", flat=True)) == {"lokales", "kultur"}
+
+
+@pytest.mark.parametrize("cause", ["blocked", "kicked"])
+def test_a_block_closes_the_gate_until_a_new_double_opt_in(chat, subscription, say, cause):  # noqa: F811
+    withdraw_now(chat, [OptOutEvent(ref="o-1", at=AT, sender=PHONE, cause=cause)])
+
+    gate = Gate.objects.get(pk=subscription.pk)
+    assert (gate.is_open, gate.reason) == (False, "blocked")
+    for words in ("Hallo", "THEMEN", "JA"):
+        say(words)
+    assert not is_open(subscription)
+    OptIn.objects.all().delete()
+    say("START")
+    say("JA")
+    assert is_open(subscription)
+    assert ConsentRecord.objects.filter(state="renewed").count() == 1
+
+
+@pytest.mark.parametrize("cause", ["complaint", "unsubscribed"])
+def test_a_complaint_is_a_withdrawal(chat, subscription, cause):  # noqa: F811
+    withdraw_now(chat, [OptOutEvent(ref="o-1", at=AT, sender=PHONE, cause=cause)])
+
+    subscription.refresh_from_db()
+    assert subscription.status == "withdrawn"
+    assert Gate.objects.get(pk=subscription.pk).reason == "withdrawn"
+
+
+def test_a_complaint_without_a_sender_is_found_by_what_was_complained_about(chat, subscription):  # noqa: F811
+    delivery = Delivery.objects.first()
+    attempt = seal_attempt(delivery.pk, 1)
+
+    withdraw_now(chat, [OptOutEvent(ref="o", at=AT, sender="", cause="complaint", attempt=attempt)])
+
+    assert not is_open(subscription)
+
+
+def test_receipts_and_strangers_are_no_concern_of_the_hook(chat, subscription):  # noqa: F811
+    withdraw_now(chat, [ReceiptEvent(ref="r", at=AT), text("STOP", sender="+4917604069009")])
+    withdraw_now(chat, [text("STOP", sender="nobody")])
+
+    assert is_open(subscription)
+
+
+def test_a_yes_by_mail_counts_only_as_an_answer_to_our_message(mail, newsletter):  # noqa: F811
+    handle(inbound(mail), text("START", sender=MAIL))
+    assert OptIn.objects.count() == 1
+    handle(inbound(mail), text("JA", sender=MAIL))
+    assert Subscription.objects.count() == 0
+    stranger = Delivery.objects.order_by("pk").first()
+    other = find_address(mail, MAIL)
+    assert stranger.address == other.pk
+
+    handle(inbound(mail), text("JA", sender=MAIL, attempt=seal_attempt(stranger.pk, 7)))
+
+    assert Subscription.objects.get().status == "confirmed"
+
+
+def test_a_yes_with_somebody_elses_message_counts_for_nothing(mail, newsletter):  # noqa: F811
+    handle(inbound(mail), text("START", sender=MAIL))
+    handle(inbound(mail), text("START", sender="other@example.org"))
+    foreign = Delivery.objects.order_by("pk").last()
+
+    handle(inbound(mail), text("JA", sender=MAIL, attempt=seal_attempt(foreign.pk, 7)))
+
+    assert Subscription.objects.count() == 0
+
+
+def test_an_answer_to_a_request_leaves_sealed_in_the_persons_language(chat, subscription):  # noqa: F811
+    before = set(Dispatch.objects.values_list("pk", flat=True))
+    link = "https://news.example.org/privacy/package/Zm9v_b-r/"
+
+    answer_subject(
+        subscription.subscriber_id,
+        "privacy/answers/package_ready.txt",
+        {"number": "2026-0007", "until": "2026-12-01", "link": link},
+    )
+
+    (sent,) = outgoing(before)
+    assert "2026-0007" in sent.text
+    assert link in sent.text
+    assert sent.dispatch.kind == "answer"
+    assert "2026-0007" not in str(sent.dispatch.content)
+    assert "Zm9v" not in str(sent.dispatch.content)
+
+
+def test_an_answer_to_nobody_is_no_error(db):
+    from privacy.ids import uuid7
+
+    answer_subject(uuid7(), "privacy/answers/erased.txt", {"number": "2026-0001", "link": ""})
+
+    assert Dispatch.objects.count() == 0
+    assert Address.objects.count() == 0
