@@ -90,10 +90,16 @@ def prune(kept: int = MAILS_KEPT) -> int:
 
 def mail(mail_id: str) -> Mail | None:
     """A mail with everything in it."""
+    data = raw(mail_id)
+    return None if data is None else _read(mail_id, data)
+
+
+def raw(mail_id: str) -> bytes | None:
+    """A mail's bytes, with its envelope on top."""
     if not MAIL_ID.fullmatch(mail_id):
         return None
     try:
-        return _read(mail_id, (folder() / f"{mail_id}.eml").read_bytes())
+        return (folder() / f"{mail_id}.eml").read_bytes()
     except FileNotFoundError:
         return None
 

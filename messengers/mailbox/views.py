@@ -103,6 +103,18 @@ def html_part(request: HttpRequest, mail_id: str) -> HttpResponse:
 
 
 @demo_page
+@require_GET
+def source(request: HttpRequest, mail_id: str) -> HttpResponse:
+    """The mail as it was received, byte by byte; for reading, never for rendering."""
+    raw = store.raw(mail_id)
+    if raw is None:
+        raise Http404
+    response = HttpResponse(raw, content_type="text/plain; charset=utf-8")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@demo_page
 @require_POST
 def reply(request: HttpRequest, mail_id: str) -> HttpResponse:
     """Answer a mail, by the same way as a real mail server hands it over."""

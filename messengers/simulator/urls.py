@@ -19,5 +19,6 @@ urlpatterns = [
     path("mail/", mailbox.mails, name="mailbox"),
     path("mail/<slug:mail_id>/", mailbox.mail, name="mailbox-mail"),
     path("mail/<slug:mail_id>/html", mailbox.html_part, name="mailbox-html"),
+    path("mail/<slug:mail_id>/source", mailbox.source, name="mailbox-source"),
     path("mail/<slug:mail_id>/reply", mailbox.reply, name="mailbox-reply"),
 ]
