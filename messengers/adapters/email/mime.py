@@ -133,6 +133,8 @@ def _text_part(subtype: str, text: str) -> str:
     # Line ends first: quoted-printable keeps CRLF as line ends and encodes everything else.
     data = re.sub(r"\r\n|\r|\n", "\r\n", text).encode()
     encoded = binascii.b2a_qp(data, istext=True).decode("ascii")
+    # A text without any line end of its own is broken by bare line feeds, which SMTP forbids.
+    encoded = re.sub(r"\r?\n", "\r\n", encoded)
     return (
         f"Content-Type: text/{subtype}; charset=utf-8\r\n"
         f"Content-Transfer-Encoding: quoted-printable\r\n\r\n{encoded}"
