@@ -98,6 +98,11 @@ class SegmentForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=80)
 
 
+class HttpsUrlField(forms.URLField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(assume_scheme="https", **kwargs)
+
+
 class NewsletterForm(forms.ModelForm):  # type: ignore[type-arg]  # Django knows no parameter
     """What a newsletter is. The short name stands in addresses and cannot change afterwards."""
 
@@ -120,13 +125,12 @@ class NewsletterForm(forms.ModelForm):  # type: ignore[type-arg]  # Django knows
             "publisher": _("Named in every text that somebody says yes to."),
             "quiet_from": _("Quiet hours, in the newsletter's time zone."),
         }
+        field_classes = {"imprint_url": HttpsUrlField}
         widgets = {
             "channels": forms.CheckboxSelectMultiple,
             "quiet_from": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
             "quiet_until": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
         }
-
-    imprint_url = forms.URLField(label=_("Imprint"), assume_scheme="https")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
