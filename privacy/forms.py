@@ -123,6 +123,8 @@ class ControllerForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
     )
 
+    imprint_url = forms.URLField(label=_("Imprint"), assume_scheme="https")
+
     class Meta:
         model = Controller
         fields = ("name", "address", "email", "imprint_url", "dpo_contact", "authority", "land")

@@ -23,7 +23,7 @@ def find_person(*, typed: str, purpose: str, actor: Actor) -> list[UUID]:
     not.
     """
     require(actor, "person.read")
-    found = sorted(find_everywhere("", typed.strip()))
+    found = sorted(find_everywhere(typed.strip()))
     for subject in found:
         record("person.found", actor=actor, obj="person", ref=subject, purpose=Purpose(purpose))
     if not found:

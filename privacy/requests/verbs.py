@@ -19,9 +19,12 @@ def each(verb: str) -> Iterator[tuple[str, Callable[..., Any]]]:
             yield app.app, function
 
 
-def find_everywhere(kind: str, canonical: str) -> set[UUID]:
-    """Whoever has this identifier, in any app."""
-    return {subject for _app, find in each("find") for subject in find(kind, canonical)}
+def find_everywhere(typed: str) -> set[UUID]:
+    """Whoever has this identifier, on a messenger of any kind, in any app."""
+    kinds = {kind for _app, names in each("kinds") for kind in names()}
+    return {
+        subject for _app, find in each("find") for kind in kinds for subject in find(kind, typed)
+    }
 
 
 def describe_everywhere(subject: UUID) -> dict[str, dict[str, Any]]:

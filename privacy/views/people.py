@@ -19,7 +19,7 @@ from privacy.requests import actions, people
 from privacy.requests.export.labels import label, section_title, value_text
 from privacy.requests.export.lookups import lookups_of
 from privacy.requests.purposes import Purpose
-from privacy.requests.verbs import contacts_of, describe_everywhere, recipients_of
+from privacy.requests.verbs import describe_everywhere, recipients_of
 from privacy.views.common import complain, page, show, to_request
 from privacy.views.work_list import clock_of
 
@@ -71,7 +71,6 @@ def person(request: HttpRequest, subject: UUID) -> HttpResponse:
         "purpose": Purpose(purpose).label if purpose else "",
         "form": PurposeForm(),
         "masked": masked(describe_everywhere(subject)),
-        "contacts": contacts_of(subject),
         "requests": _requests(subject),
         "may_enter": can(actor_of(request), "request.work"),
     }
@@ -197,7 +196,10 @@ def _event(row: dict[str, Any]) -> dict[str, Any]:
 def _checked(proof: dict[str, Any]) -> dict[str, Any]:
     """The commitments by name, each with whether it agrees, and the evidence as lines."""
     return {
-        "checks": [(name, key not in proof["faults"]) for key, name in COMMITMENTS],
+        "checks": [
+            (name, key not in proof["faults"], key in proof.get("unchecked", ()))
+            for key, name in COMMITMENTS
+        ],
         "evidence_facts": _facts(proof["evidence"]),
         "openings": list(proof["openings"].items()),
     }

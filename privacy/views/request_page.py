@@ -24,7 +24,7 @@ from privacy.requests.erasure.machine import complete_erasure
 from privacy.requests.export.package import is_available
 from privacy.requests.notes import notes_of
 from privacy.requests.states import ANSWERED, TRANSITIONS
-from privacy.requests.verbs import contacts_of, describe_everywhere
+from privacy.requests.verbs import describe_everywhere
 from privacy.views.common import act, complain, page, show, to_request
 from privacy.views.people import masked
 from privacy.views.public import attachment
@@ -42,7 +42,6 @@ def request_page(request: HttpRequest, pk: UUID) -> HttpResponse:
         "notes": notes_of(row),
         "history": _history(row),
         "masked": masked(describe_everywhere(row.subject)) if row.subject else [],
-        "contacts": contacts_of(row.subject) if row.subject else [],
         "package": _package(row),
         "note_form": NoteForm(auto_id="note_%s"),
         "extend_form": ExtendForm(auto_id="extend_%s"),

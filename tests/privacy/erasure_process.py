@@ -24,7 +24,6 @@ def main(pk, cut, databases, folder):
     for alias, values in json.loads(databases).items():
         settings.DATABASES[alias].update(values)
     settings.ANSWER_SUBJECT = "tests.privacy.fake_people.answer"
-    settings.ROOT_URLCONF = "tests.privacy.only_privacy_urls"
     settings.JAWORT_EXPORT_DIR = f"{folder}/exports"
     django.setup()
 

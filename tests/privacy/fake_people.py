@@ -76,6 +76,10 @@ def answer(subject, template, context):
 # The verbs
 
 
+def kinds():
+    return ["phone"]
+
+
 def find(kind, canonical):
     every = [row[0] for row in run("SELECT subject FROM people_person")]
     return {one for one in every if any(row["number"] == canonical for row in opened(one))}

@@ -20,7 +20,6 @@ def people(db, monkeypatch, settings, tmp_path):
     """The app of people; nobody else stores anything."""
     fake_people.make_table()
     monkeypatch.setattr(inventory, "_pages", lambda: {"people": fake_people})
-    settings.ROOT_URLCONF = "tests.privacy.only_privacy_urls"
     settings.ANSWER_SUBJECT = "tests.privacy.fake_people.answer"
     settings.JAWORT_EXPORT_DIR = tmp_path / "exports"
     settings.JAWORT_MEDIA_DIR = tmp_path / "media"

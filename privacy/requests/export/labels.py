@@ -14,11 +14,14 @@ LABELS = {
     "act": gettext_lazy("What was done"),
     "action": gettext_lazy("What happens then"),
     "address": gettext_lazy("Address"),
+    "addresses": gettext_lazy("Addresses"),
     "at": gettext_lazy("When"),
     "authority": gettext_lazy("Supervisory authority"),
     "broadcast": gettext_lazy("Broadcast"),
     "channel": gettext_lazy("Channel"),
     "confirmed_at": gettext_lazy("Confirmed"),
+    "consent_records": gettext_lazy("Consent records"),
+    "created": gettext_lazy("Created"),
     "created_at": gettext_lazy("Created"),
     "days": gettext_lazy("Days"),
     "dpo_contact": gettext_lazy("Data-protection officer"),
@@ -26,10 +29,13 @@ LABELS = {
     "email": gettext_lazy("E-mail"),
     "ended_at": gettext_lazy("Ended"),
     "entry": gettext_lazy("Exact record"),
+    "erased_at_the_latest": gettext_lazy("Erased at the latest"),
     "evidence": gettext_lazy("Evidence"),
     "first_name": gettext_lazy("First name"),
+    "handled_at": gettext_lazy("Handled"),
     "id": gettext_lazy("Random number"),
     "identifier": gettext_lazy("Address"),
+    "imported_at": gettext_lazy("Imported"),
     "imprint_url": gettext_lazy("Imprint"),
     "is_suppressed": gettext_lazy("On the suppression list"),
     "kind": gettext_lazy("Kind"),
@@ -38,24 +44,35 @@ LABELS = {
     "last_used_at": gettext_lazy("Last message"),
     "leaf": gettext_lazy("Fingerprint"),
     "legal_basis": gettext_lazy("Legal basis"),
+    "messages": gettext_lazy("Messages"),
+    "messenger": gettext_lazy("Messenger"),
     "method": gettext_lazy("How"),
     "name": gettext_lazy("Name"),
     "newsletter": gettext_lazy("Newsletter"),
     "notice": gettext_lazy("Privacy notice"),
     "number": gettext_lazy("Number"),
+    "open": gettext_lazy("Open"),
+    "open_question": gettext_lazy("Waits for a confirmation"),
     "outcome": gettext_lazy("Outcome"),
     "profile": gettext_lazy("Profile"),
     "provider": gettext_lazy("Provider"),
     "purpose": gettext_lazy("Purpose"),
     "received_at": gettext_lazy("Received"),
+    "reason": gettext_lazy("Reason"),
+    "replies": gettext_lazy("Messages from the person"),
+    "requested_at": gettext_lazy("Requested"),
     "sent_at": gettext_lazy("Sent"),
+    "since": gettext_lazy("Since"),
     "source": gettext_lazy("Source"),
     "starts_with": gettext_lazy("Counted from"),
     "state": gettext_lazy("Declaration"),
+    "state_since": gettext_lazy("State since"),
+    "subscriptions": gettext_lazy("Subscriptions"),
     "status": gettext_lazy("Status"),
     "text": gettext_lazy("Text"),
     "title": gettext_lazy("Title"),
     "topics": gettext_lazy("Topics"),
+    "values": gettext_lazy("Filled in"),
     "wording": gettext_lazy("Wording shown"),
     "years_to_year_end": gettext_lazy("Years, to the end of the year"),
 }
@@ -63,11 +80,17 @@ TITLES = {
     "addresses": gettext_lazy("Addresses"),
     "broadcasts": gettext_lazy("Broadcasts you received"),
     "consent": gettext_lazy("What you agreed to"),
+    "gates": gettext_lazy("Whether we may write to you"),
     "consents": gettext_lazy("What you agreed to"),
     "consent_records": gettext_lazy("What you agreed to"),
     "deliveries": gettext_lazy("Messages to you"),
     "inbound": gettext_lazy("Messages from you"),
     "messages": gettext_lazy("Messages"),
+    "messages_to_us": gettext_lazy("Messages from you"),
+    "notices": gettext_lazy("Privacy notices shown to you"),
+    "pending_requests": gettext_lazy("Requests not yet confirmed"),
+    "received": gettext_lazy("Messages from you, not yet answered"),
+    "wordings": gettext_lazy("Wordings you agreed to"),
     "opt_ins": gettext_lazy("Requests not yet confirmed"),
     "replies": gettext_lazy("Messages from you"),
     "subscriber": gettext_lazy("About you"),
@@ -93,12 +116,20 @@ def value_text(value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, list):
-        return ", ".join(value_text(item) for item in value)
+        is_plain = not any(isinstance(item, dict) for item in value)
+        return (", " if is_plain else "\n").join(map(_in_one_line, value))
     if isinstance(value, dict):
         return "\n".join(f"{label(key)}: {value_text(item)}" for key, item in value.items())
     if value is None:
         return ""
     return _moment(value) if isinstance(value, str) and _looks_like_a_time(value) else str(value)
+
+
+def _in_one_line(value: Any) -> str:
+    if not isinstance(value, dict):
+        return value_text(value)
+    known = {key: item for key, item in value.items() if item not in (None, "", [])}
+    return " · ".join(f"{label(key)}: {value_text(item)}" for key, item in known.items())
 
 
 def cell(value: Any) -> str:
