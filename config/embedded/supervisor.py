@@ -204,8 +204,9 @@ class House:
 
 def _make_writable(var: Path) -> None:
     try:
-        # The servers' own user passes through here to its clusters, but reads nothing.
         var.mkdir(mode=0o711, parents=True, exist_ok=True)
+        # The servers' own user passes through here to its clusters, but reads nothing.
+        var.chmod(var.stat().st_mode | 0o011)
         probe = var / f".probe-{os.getpid()}"
         probe.write_text("")
         probe.unlink()
