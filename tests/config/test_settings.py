@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.conf import settings
+from django.core.management import get_commands
 from django.db import connections
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -121,6 +123,17 @@ def test_the_manual_explains_every_variable():
     manual = (PROJECT / "docs" / "operating.md").read_text()
 
     assert [name for name in sorted(variables_read()) if f"`{name}`" not in manual] == []
+
+
+def test_the_manual_names_every_command():
+    manual = (PROJECT / "docs" / "operating.md").read_text()
+    rooms = tuple(
+        config.name for config in apps.get_app_configs() if "/site-packages/" not in config.path
+    )
+    ours = [name for name, room in get_commands().items() if room in rooms]
+
+    assert len(ours) > 5
+    assert [name for name in sorted(ours) if f"| `{name}` |" not in manual] == []
 
 
 @pytest.mark.django_db
