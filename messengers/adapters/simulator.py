@@ -225,7 +225,7 @@ class Simulator(Adapter):
             try:
                 read = _READERS[event["type"]]
                 yield read(self, event)
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, OverflowError):
                 continue  # a kind of event that we do not know, or one that says nothing usable
 
     def _text(self, event: Mapping[str, Any]) -> Event:

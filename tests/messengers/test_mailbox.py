@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import smtplib
 import socket
 import stat
@@ -21,7 +20,7 @@ from messengers.mailbox.server import controller
 from messengers.registry import adapter_for
 from messengers.transports import SmtpTransport
 from privacy.access import Actor
-from tests.messengers.test_simulator import PNG, Hook
+from tests.messengers.test_simulator import PNG, Hook, first
 from tests.messengers.test_transports_http import settle
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -104,7 +103,7 @@ def test_the_html_part_is_shown_behind_bars(client, db, mailbox):
     deliver(make_adapter(mailbox), mailbox, image=image)
     (mail,) = store.newest(1)
     page = client.get(reverse("mailbox-mail", args=[mail.id])).content.decode()
-    frame = re.search(r"<iframe[^>]*>", page)[0]
+    frame = first(r"(<iframe[^>]*>)", page)
     assert 'sandbox="allow-popups allow-popups-to-escape-sandbox"' in frame
 
     answer = client.get(reverse("mailbox-html", args=[mail.id]))

@@ -10,7 +10,15 @@ import pytest
 from django.urls import reverse
 
 from messengers.channels import account_of, create_channel
-from messengers.contract import Button, Content, HttpResponse, Image, OptOutEvent, ReceiptEvent
+from messengers.contract import (
+    Button,
+    Content,
+    Event,
+    HttpResponse,
+    Image,
+    OptOutEvent,
+    ReceiptEvent,
+)
 from messengers.contract import TextEvent as Text
 from messengers.registry import adapter_for
 from messengers.simulator import accounts, courier, store
@@ -71,7 +79,7 @@ def send(client, adapter, number=PHONE, text="Hallo", **content):
 
 def events(adapter):
     """What the hooks waiting to be delivered say, read by the adapter, after verification."""
-    found = []
+    found: list[Event] = []
     while True:
         _account, ids, waiting = store.take_hooks(100, 60)
         if not ids:
@@ -79,6 +87,13 @@ def events(adapter):
         request = courier._request("http://x/", adapter.account.secrets["hook_secret"], waiting)
         assert adapter.verify(dict(request.headers), request.body)
         found += adapter.read_events(dict(request.headers), request.body)
+
+
+def first(pattern, text):
+    """What the pattern's group found first."""
+    found = re.search(pattern, text)
+    assert found, pattern
+    return found[1]
 
 
 def chat_of(client, number=PHONE):
@@ -142,7 +157,7 @@ def test_a_picture_is_uploaded_once_and_shown(client, adapter):
     adapter.answer(post(client, adapter.request(PHONE, message, "a1", prepared)))
 
     page = chat_of(client)
-    source = re.search(r'<img src="([^"]+)" alt="Das Rathaus">', page)[1]
+    source = first(r'<img src="([^"]+)" alt="Das Rathaus">', page)
     picture = client.get(source)
     assert (picture.content, picture.headers["content-type"]) == (PNG, "image/png")
 
@@ -226,7 +241,7 @@ def test_the_chat_is_only_sent_again_when_it_changed(client, adapter):
     send(client, adapter)
     phone = store.phone_of(PHONE)
     page = chat_of(client)
-    poll = re.search(r'hx-get="([^"]+)"', page)[1].replace("&amp;", "&")
+    poll = first(r'hx-get="([^"]+)"', page).replace("&amp;", "&")
 
     assert client.get(poll).status_code == 204
     send(client, adapter, text="Noch eine")
@@ -304,7 +319,7 @@ class Hook:
 
         hook = self
         self.statuses = list(statuses)
-        self.requests = []
+        self.requests: list[tuple[dict[str, str], bytes]] = []
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
@@ -337,7 +352,7 @@ def test_hooks_are_signed_and_repeated_until_they_are_taken(demo, monkeypatch):
     assert courier.deliver(transport) is False, "it must not be due again at once"
     assert len(hook.requests) == 1
     later = time.time() + 5
-    monkeypatch.setattr(store.time, "time", lambda: later)
+    monkeypatch.setattr(time, "time", lambda: later)
     assert courier.deliver(transport) is True
     assert (store.hooks_waiting(), len(hook.requests)) == (0, 2)
     references = [json.loads(body)["events"][0]["id"] for _, body in hook.requests]

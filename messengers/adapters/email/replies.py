@@ -15,7 +15,13 @@ _RULES: tuple[tuple[str, str, str, Reason, Scope], ...] = (
     # Rates and reputation come first: they look like ordinary temporary errors.
     (r"4\d\d", r"4\.7\.(0|28|500|650)", "", Reason.THROTTLED, "account"),
     (r"4\d\d", "", r"too many|rate limit|TSS04|try again later.*rate", Reason.THROTTLED, "account"),
-    (r"[45]\d\d", r"[45]\.7\.(1|2[6-9]|3[0-2]|509|51[15])", "", Reason.POLICY_WINDOW, "account"),
+    (
+        r"[45]\d\d",
+        r"5\.7\.1|[45]\.7\.(2[6-9]|3[0-2]|509|51[15])",
+        "",
+        Reason.POLICY_WINDOW,
+        "account",
+    ),
     (r"5\d\d", "", r"S3150|spam|blocked|block ?list|reputation", Reason.POLICY_WINDOW, "account"),
     (r"53[0458]", "", "", Reason.AUTH_CONFIG, "account"),
     (r"5\d\d", r"5\.7\.(0|8|9|14)", "", Reason.AUTH_CONFIG, "account"),
