@@ -35,7 +35,7 @@ lint: install-dev ## Check style, types, imports, migrations, safety of settings
 	$(LIKE_PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(WITH_TEST_SETTINGS) $(BIN)/python manage.py translations --check
 
-story: install ## Play the whole story over real HTTP and SMTP, and say what was seen
+story: install-dev ## Play the whole story over real HTTP and SMTP, and say what was seen
 	@exec $(BIN)/python manage.py story
 
 translations: install-dev ## Gather new texts into the German catalogues, and compile them
