@@ -1,0 +1,303 @@
+"""A small newsroom with real servers on the other side, and all that one person can live through."""
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.message import EmailMessage
+
+from django.test import Client
+
+from broadcasts.actions import create_broadcast, start
+from config.demo.newsroom import CONTROLLER, NEWSLETTER, TOPICS
+from messengers import engine, tasks
+from messengers.channels import create_channel
+from messengers.models import Channel
+from messengers.signature import signed_headers
+from privacy.access import Actor
+from privacy.access.actions import create_staff, create_token, grant_role
+from privacy.models import Controller, Grant, Request, User
+from privacy.requests.erasure.machine import complete_erasure
+from subscriptions.actions import create_newsletter
+from subscriptions.models import Newsletter
+from tests.standins import http_provider, smtp_server
+
+SYSTEM = Actor.system("canary")
+HOOK_SECRET = "hook-secret-0123456789"
+LINK = re.compile(r"https?://[^/\s]+(/[cpur]/[^\s\"<>]+)")
+
+
+@dataclass(frozen=True)
+class Canaries:
+    """Six values that exist nowhere else in the world, of one and the same person."""
+
+    phone: str = field(default_factory=lambda: f"+4917{secrets.randbelow(10**9):09}")
+    email: str = field(default_factory=lambda: f"zeisig.{secrets.token_hex(6)}@example.org")
+    name: str = field(default_factory=lambda: f"Zaunkoenigin{secrets.token_hex(6)}")
+    text: str = field(default_factory=lambda: f"Im Nest {secrets.token_hex(8)} liegt ein Ei")
+    provider_id: str = field(default_factory=lambda: f"wamid.{secrets.token_hex(12)}")
+    api_token: str = ""
+
+
+class Listening(http_provider.Provider):
+    """Names its messages after a canary, and notes every address it was asked for."""
+
+    def __init__(self, canaries: Canaries) -> None:
+        super().__init__()
+        self.canaries = canaries
+        self.urls: list[str] = []
+
+    def accept(self, message: dict[str, object]) -> str:
+        super().accept(message)
+        return f"{self.canaries.provider_id}.{self.number}"
+
+
+class ListeningConnection(http_provider.Connection):
+    def handle(self, head: str, body: bytes) -> None:
+        assert isinstance(self.provider, Listening)
+        self.provider.urls.append(head.split("\r\n")[0])
+        super().handle(head, body)
+
+
+@dataclass
+class World:
+    canaries: Canaries
+    provider: Listening
+    mails: smtp_server.Handler
+    chat: Channel
+    mail: Channel
+    newsletter: Newsletter
+    publisher: User
+    dpo: User
+
+    def writes(self, text: str, payload: str = "") -> None:
+        """The person writes in the chat; everything that follows from it happens."""
+        event = {
+            "type": "text",
+            "id": secrets.token_hex(8),
+            "at": datetime.now(UTC).isoformat(),
+            "from": self.canaries.phone,
+            "name": self.canaries.name,
+            "text": text,
+            "payload": payload,
+        }
+        assert self.hook({"events": [event]}) == 200
+        self.work()
+
+    def hook(self, body: object, secret: str = HOOK_SECRET) -> int:
+        raw = json.dumps(body).encode()
+        headers = signed_headers(secret, secrets.token_hex(4), raw)
+        answer = Client().post(
+            f"/hooks/{self.chat.id}/", raw, content_type="application/json", headers=headers
+        )
+        return answer.status_code
+
+    def work(self) -> None:
+        """What the workers would do within a few seconds."""
+        for _ in range(3):
+            tasks.handle_inbox()
+            engine.run(20)
+
+    def said(self) -> list[str]:
+        """What the person has read in the chat so far."""
+        return [str(message["text"]) for message in self.provider.accepted]
+
+    def letters(self) -> list[EmailMessage]:
+        return [mail.mail for mail in self.mails.accepted]
+
+    def link(self, kind: str) -> str:
+        """The path of the newest link of a kind (`c`, `u`, `p`, `r`) that was mailed."""
+        for mail in reversed(self.letters()):
+            for path in LINK.findall(mail.get_body(("plain",)).get_content()):
+                if path.startswith(f"/{kind}/"):
+                    return path
+        raise AssertionError(f"no letter holds a link of kind {kind}")
+
+    def request(self, kind: str) -> Request:
+        return Request.objects.get(kind=kind)
+
+
+@contextmanager
+def world(canaries: Canaries, monkeypatch) -> Iterator[World]:
+    """The newsroom, with its provider and its mail server running on loopback."""
+    monkeypatch.setattr(http_provider, "Connection", ListeningConnection)
+    provider = Listening(canaries)
+    with http_provider.running(provider) as base_url, smtp_server.running() as (mails, port):
+        Controller.objects.update_or_create(pk=1, defaults=CONTROLLER)
+        chat = _chat(base_url)
+        mail = _mail(port)
+        newsletter = create_newsletter(
+            actor=SYSTEM, topics=TOPICS, channels=[chat, mail], **NEWSLETTER
+        )
+        publisher, dpo = _staff("publisher"), _staff("dpo")
+        yield World(canaries, provider, mails, chat, mail, newsletter, publisher, dpo)
+
+
+def _chat(base_url: str) -> Channel:
+    return create_channel(
+        kind="simulator",
+        name="Simulator",
+        settings={"base_url": base_url, "number": "+4917604069000", "region": "DE"},
+        secrets={"token": http_provider.TOKEN, "hook_secret": HOOK_SECRET},
+        actor=SYSTEM,
+    )
+
+
+def _mail(port: int) -> Channel:
+    return create_channel(
+        kind="email",
+        name="E-Mail",
+        settings={
+            "from_address": "news@example.com",
+            "from_name": "Stadtanzeiger",
+            "bounce_domain": "bounces.example.com",
+            "imprint": "Verlag, Markt 1",
+            "host": "127.0.0.1",
+            "port": str(port),
+            "security": "plain",
+        },
+        secrets={"hook_secret": HOOK_SECRET},
+        actor=SYSTEM,
+    )
+
+
+def _staff(role: str) -> User:
+    user = create_staff(email=f"{role}@example.com", password="not used", actor=SYSTEM)
+    grant_role(user=user, role=Grant.Role(role), newsletter=None, actor=SYSTEM)
+    return user
+
+
+# What the person lives through; each leaves traces of its own.
+
+
+def subscribes_in_the_chat(world: World) -> None:
+    world.writes("START")
+    world.writes("JA")
+    assert any("SPORT" in text.upper() or "STOP" in text for text in world.said())
+    world.writes("Sport")
+    world.writes(world.canaries.text)
+    world.writes("HILFE")
+
+
+def gets_a_broadcast(world: World) -> None:
+    actor = Actor.staff(world.publisher)
+    draft = create_broadcast(
+        newsletter=world.newsletter,
+        actor=actor,
+        title="Brücke gesperrt",
+        markdown="Guten Morgen, {first_name|Leserin}! Die **Brücke** ist zu.",
+    )
+    start(draft, actor=actor, idempotency_key="canary")
+    world.work()
+    assert any("Brücke" in text for text in world.said())
+    accepted = world.provider.accepted[-1]
+    receipt = {
+        "type": "receipt",
+        "id": secrets.token_hex(8),
+        "at": datetime.now(UTC).isoformat(),
+        "message": f"{world.canaries.provider_id}.{world.provider.number}",
+        "attempt": accepted["attempt"],
+        "status": "delivered",
+    }
+    world.hook({"events": [receipt]})
+    world.work()
+
+
+def subscribes_by_mail(world: World) -> None:
+    page = f"/n/{world.newsletter.slug}/"
+    form = {
+        "channel": str(world.mail.pk),
+        f"{world.mail.pk}-address": world.canaries.email,
+        f"{world.mail.pk}-language": "de",
+    }
+    assert Client().post(page, form).status_code == 302
+    world.work()
+    assert Client().post(world.link("c")).status_code == 200
+    world.work()
+
+
+def leaves_by_the_link(world: World) -> None:
+    letter = next(mail for mail in reversed(world.letters()) if mail["List-Unsubscribe"])
+    path = LINK.search(str(letter["List-Unsubscribe"]).replace(">", " "))
+    assert path
+    Client().post(path[1], {"List-Unsubscribe": "One-Click"})
+    world.work()
+
+
+def asks_for_the_data(world: World) -> None:
+    world.writes("AUSKUNFT")
+    officer = Client()
+    officer.force_login(world.dpo)
+    row = world.request("access")
+    for act in ("package/make", "package/deliver"):
+        assert officer.post(f"/privacy/requests/{row.pk}/{act}/").status_code == 302
+    world.work()
+    person = f"/privacy/people/{row.subject}/"
+    officer.post(f"{person}open/", {"purpose": "request"})
+    assert world.canaries.phone in officer.get(person).content.decode()
+    found = officer.post("/privacy/people/", {"typed": world.canaries.phone, "purpose": "request"})
+    assert str(row.subject) in found.content.decode()
+
+
+def says_stop(world: World) -> None:
+    world.writes("STOP")
+
+
+def is_erased(world: World) -> None:
+    world.writes("LÖSCHEN")
+    officer = Client()
+    officer.force_login(world.dpo)
+    row = world.request("erasure")
+    form = {"suppress": "on", "keep_evidence": "on"}
+    answer = officer.post(f"/privacy/requests/{row.pk}/erase/now/", form)
+    assert answer.status_code == 302
+    world.work()
+    for _ in range(3):
+        complete_erasure(request=row)
+        world.work()
+    row.refresh_from_db()
+    assert row.status == Request.Status.CLOSED, row.status
+
+
+def strangers_knock(world: World) -> None:
+    """What comes in wrong leaves traces, too: refusals, errors, pages that are not there."""
+    canaries = world.canaries
+    world.hook({"events": [{"from": canaries.phone, "text": canaries.text}]}, secret="x" * 20)
+    world.hook({"events": [{"type": "text", "from": canaries.phone, "text": canaries.text}]})
+    client = Client(raise_request_exception=False)
+    client.post("/accounts/login/", {"login": canaries.email, "password": canaries.text})
+    for page in ("c", "p", "u", "r"):
+        client.get(f"/{page}/{canaries.api_token}/")
+        client.post(f"/{page}/{canaries.api_token}/")
+    client.get("/api/v1/broadcasts/", headers={"Authorization": f"Bearer {canaries.api_token}x"})
+    client.get(f"/nowhere/{canaries.phone}/?q={canaries.email}")
+    form = {"channel": str(world.mail.pk), f"{world.mail.pk}-address": f"{canaries.name}@@"}
+    client.post(f"/n/{world.newsletter.slug}/", form)
+
+
+def calls_the_api(world: World) -> None:
+    client = Client(headers={"Authorization": f"Bearer {world.canaries.api_token}"})
+    assert client.get("/api/v1/broadcasts/").status_code == 200
+    client.get("/api/v1/subscriptions/")
+
+
+def make_token(world: World) -> str:
+    scopes = ["broadcast.read", "subscription.read"]
+    actor = Actor.staff(world.publisher)
+    return create_token(user=world.publisher, name="canary", scopes=scopes, actor=actor)[1]
+
+
+FLOWS: tuple[Callable[[World], None], ...] = (
+    subscribes_in_the_chat,
+    subscribes_by_mail,
+    gets_a_broadcast,
+    calls_the_api,
+    strangers_knock,
+    asks_for_the_data,
+    leaves_by_the_link,
+    says_stop,
+    is_erased,
+)
