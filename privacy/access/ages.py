@@ -32,7 +32,7 @@ def is_over(request: HttpRequest, actor: Actor) -> bool:
     """Whether this session has lived too long or has been idle too long."""
     ages = SEES_PEOPLE if can(actor, "person.read") else STAFF
     now = int(time.time())
-    began, seen = request.session.get(BEGAN, 0), request.session.get(SEEN, 0)
+    began, seen = int(request.session.get(BEGAN, 0)), int(request.session.get(SEEN, 0))
     return now - began >= ages.absolute_seconds or now - seen >= ages.idle_seconds
 
 

@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
@@ -21,7 +22,7 @@ class SessionStore(db.SessionStore):
     def encode(self, session_dict: dict[str, Any]) -> str:
         return base64.b64encode(seal_system(PLACE, json.dumps(session_dict).encode())).decode()
 
-    def decode(self, session_data: str) -> dict[str, Any]:
+    def decode(self, session_data: bytes | str) -> dict[str, Any]:
         """Empty for what we did not seal: such a session is simply over."""
         try:
             content: dict[str, Any] = json.loads(open_system(PLACE, base64.b64decode(session_data)))
@@ -29,7 +30,7 @@ class SessionStore(db.SessionStore):
             return {}
         return content
 
-    def create_model_instance(self, data: dict[str, Any]) -> Session:
+    def create_model_instance(self, data: dict[str, Any]) -> AbstractBaseSession:
         row = super().create_model_instance(data)
         row.session_key = row_key(row.session_key)
         return row

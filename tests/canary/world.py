@@ -1,4 +1,4 @@
-"""A small newsroom with real servers on the other side, and all that one person can live through."""
+"""A small newsroom with real servers on the other side, and all that a person can live through."""
 
 import json
 import re
