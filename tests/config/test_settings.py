@@ -119,9 +119,8 @@ def variables_named() -> set[str]:
     for room in ("config", "broadcasts", "subscriptions", "messengers", "privacy"):
         for file in (PROJECT / room).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Constant) and re.fullmatch(
-                    r"JAWORT_[A-Z_]+", str(node.value)
-                ):
+                text = str(node.value) if isinstance(node, ast.Constant) else ""
+                if re.fullmatch(r"JAWORT_[A-Z_]+", text):
                     found.add(text)
     return found - {MARK}
 
