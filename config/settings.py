@@ -180,7 +180,9 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _origin.is_https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _origin.is_https
 SECURE_HSTS_PRELOAD = _origin.is_https
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if JAWORT_PROXIES else None
-SECURE_REFERRER_POLICY = "no-referrer"
+# Our addresses are named to nobody else. Not "no-referrer": with it a browser hides the origin of a
+# form even from us, and every form would be refused. Pages behind a link tighten it for themselves.
+SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_ENGINE = "privacy.access.sessions"
