@@ -4,8 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import formats, timezone
-from django.utils.translation import get_language
-from django.utils.translation import gettext as say
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from broadcasts.errors import (
@@ -86,7 +85,7 @@ def refusal(error: BroadcastError) -> str:
             dict.fromkeys(f"{channel}: {explain(problem)}" for channel, problem in error.problems)
         )
     if isinstance(error, QuietHours) or (isinstance(error, ScheduleRefused) and error.until):
-        return say(
+        return gettext(
             "The newsletter's quiet hours last until %(time)s. Schedule it for then, "
             "or mark it as urgent and say why."
         ) % {"time": local_time(error.until)}
@@ -110,11 +109,11 @@ def about_moment(meant: Moment) -> str:
     """What an editor has to know about a local time that is not what it seems; "" if it is."""
     shown = formats.date_format(meant.shown, "TIME_FORMAT")
     if meant.clock == Clock.NEVER:
-        return say(
+        return gettext(
             "In that night the clocks go forward and this time does not exist: it will be %(time)s."
         ) % {"time": shown}
     if meant.clock == Clock.TWICE:
-        return say(
+        return gettext(
             "In that night the clocks go back and this time comes twice: the first one, "
             "in summer time, counts."
         )
@@ -124,10 +123,10 @@ def about_moment(meant: Moment) -> str:
 def describe_rule(rule: dict[str, Any], newsletter: Newsletter) -> list[tuple[str, str]]:
     """A rule of the simple form in words; one line for any other."""
     if not rule:
-        return [(say("Audience"), say("All subscribers"))]
+        return [(gettext("Audience"), gettext("All subscribers"))]
     parts = rule.get("all")
     if not isinstance(parts, list) or any(len(part) != 1 for part in parts):
-        return [(say("Audience"), say("A rule of its own"))]
+        return [(gettext("Audience"), gettext("A rule of its own"))]
     return [_part(kind, value, newsletter) for part in parts for kind, value in part.items()]
 
 
@@ -139,14 +138,14 @@ def topic_name(topic: Topic) -> str:
 def _part(kind: str, value: Any, newsletter: Newsletter) -> tuple[str, str]:
     if kind == "topic":
         names = {topic.slug: topic_name(topic) for topic in newsletter.topics.all()}
-        return say("Topics"), ", ".join(names.get(slug, slug) for slug in value)
+        return gettext("Topics"), ", ".join(names.get(slug, slug) for slug in value)
     if kind == "language":
-        return say("Languages"), ", ".join(value)
+        return gettext("Languages"), ", ".join(value)
     if kind == "channel":
         found = newsletter.channels.filter(pk__in=value).values_list("name", flat=True)
-        return say("Channels"), ", ".join(found)
+        return gettext("Channels"), ", ".join(found)
     if kind == "subscribed_after":
-        return say("Subscribed after"), str(value)
+        return gettext("Subscribed after"), str(value)
     if kind == "subscribed_before":
-        return say("Subscribed before"), str(value)
-    return say("Audience"), say("A rule of its own")
+        return gettext("Subscribed before"), str(value)
+    return gettext("Audience"), gettext("A rule of its own")

@@ -66,7 +66,8 @@ def previews(
 ) -> list[ChannelPreview]:
     """The message on each kind of channel of the newsletter; saved or just being written."""
     values = SAMPLE_NAMES | sample_values(newsletter, user)
-    return [_on(channel, content, values) for channel in _one_of_each_kind(newsletter)]
+    found = [_on(channel, content, values) for channel in _one_of_each_kind(newsletter)]
+    return sorted(found, key=lambda shown: shown.has_subject)  # chats first, mails below
 
 
 def mail_document(

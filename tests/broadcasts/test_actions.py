@@ -1,6 +1,7 @@
 """Writing, steering and testing a broadcast; the life of its status through the one door."""
 
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from django.utils import timezone
@@ -135,26 +136,23 @@ def test_a_picture_is_stored_and_its_file_goes_when_nobody_uses_it(newsletter, p
 # The one door
 
 
-@pytest.mark.parametrize("origin", list(Status))
-@pytest.mark.parametrize("to", list(Status))
-def test_the_door_opens_only_where_the_table_leads(newsletter, publisher, origin, to):
+def test_the_door_opens_only_where_the_table_leads(newsletter):
     needs_dispatch = (Status.RUNNING, Status.PAUSED, Status.FINISHED, Status.CANCELLED)
-    broadcast = Broadcast.objects.create(
-        newsletter=newsletter,
-        status=origin,
-        dispatch=uuid7() if origin in needs_dispatch else None,
-    )
-    changes = {"dispatch": uuid7()} if to in needs_dispatch else {}
+    for origin, to in product(Status, Status):
+        broadcast = Broadcast.objects.create(
+            newsletter=newsletter,
+            status=origin,
+            dispatch=uuid7() if origin in needs_dispatch else None,
+        )
+        changes = {"dispatch": uuid7() if to in needs_dispatch else None}
 
-    if to in Broadcast.TRANSITIONS[origin]:
-        if to == Status.DRAFT or to == Status.SCHEDULED:
-            changes = {"dispatch": None}
-        broadcast.advance(to, **changes)
-        assert broadcast.status == to
-    else:
-        with pytest.raises(IllegalTransition):
+        if to in Broadcast.TRANSITIONS[origin]:
             broadcast.advance(to, **changes)
-        assert Broadcast.objects.get(pk=broadcast.pk).status == origin
+            assert broadcast.status == to
+        else:
+            with pytest.raises(IllegalTransition):
+                broadcast.advance(to, **changes)
+            assert Broadcast.objects.get(pk=broadcast.pk).status == origin
 
 
 def test_of_two_who_advance_at_once_one_loses(draft):
