@@ -11,6 +11,7 @@ urlpatterns = [
     path("inbox/<uuid:reply_id>/answer/", inbox.answer, name="inbox_answer"),
     path("inbox/<uuid:reply_id>/handled/", inbox.handled, name="inbox_handled"),
     path("subscribers/", subscribers.subscribers, name="subscribers"),
+    path("subscribers/export/", subscribers.export, name="subscribers_export"),
     path("segments/", segments.segments, name="segments"),
     path("segments/<uuid:segment_id>/", segments.segment, name="segment"),
     path("segments/<uuid:segment_id>/reach/", segments.segment_reach, name="segment_reach"),

@@ -4,15 +4,17 @@ from typing import Any
 
 from django import forms
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from messengers.models import Channel
-from privacy.access import Actor, actor_of, staff_page, visible_to
+from privacy.access import Actor, actor_of, staff_page, step_up, visible_to
 from subscriptions.desk_views.lists import Chart, page_of
 from subscriptions.desk_views.people import masked
+from subscriptions.exports import subscribers_csv
 from subscriptions.forms import topic_name
 from subscriptions.models import LANGUAGES, Newsletter, Subscription, Topic
 
@@ -124,3 +126,25 @@ def _charts(rows: QuerySet[Subscription]) -> list[Chart]:
         Chart.of(str(_("By messenger")), by_channel.order_by("-n")[:8]),
         Chart.of(str(_("Confirmed, by topic")), [(topic_name(t), t.n) for t in topics]),
     ]
+
+
+@staff_page(READ)
+@step_up
+@require_POST
+def export(request: HttpRequest) -> StreamingHttpResponse:
+    """The filtered list as CSV; addresses are clear only for those who may see persons.
+
+    By POST, because it is written to the audit log.
+    """
+    actor = actor_of(request)
+    form = FilterForm(request.GET or None, actor=actor)
+    rows = visible_to(actor, Subscription.objects.all(), READ)
+    if form.is_bound:
+        rows = form.narrow(rows)
+    response = StreamingHttpResponse(
+        subscribers_csv(rows, actor=actor), content_type="text/csv; charset=utf-8"
+    )
+    name = f"subscribers-{timezone.localdate().isoformat()}.csv"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["Cache-Control"] = "no-store"
+    return response

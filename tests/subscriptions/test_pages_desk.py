@@ -171,6 +171,18 @@ def test_filters_narrow_the_list_and_never_widen_it(as_role, newsletter, foreign
     assert count("?status=withdrawn") == 0
 
 
+def test_csv_holds_the_narrowed_list_masked_and_is_written_down(as_role, newsletter, channel):
+    subscribe(newsletter, channel, 1, topics=["sport"])
+    subscribe(newsletter, channel, 2, language="en")
+
+    answer = as_role("publisher").post("/desk/subscribers/export/?language=de")
+
+    lines = b"".join(answer.streaming_content).decode().strip().splitlines()
+    assert len(lines) == 2
+    assert "000001" not in lines[1]
+    assert AuditEntry.objects.filter(action="subscription.exported").count() == 1
+
+
 # --- Segments ------------------------------------------------------------------------------------
 
 RULE = {
