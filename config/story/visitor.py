@@ -68,7 +68,10 @@ class Page:
                 f"{b.get_text(' ')} {b.get('name', '')}={b.get('value', '')}"
                 for b in form.find_all("button")
             )
-            if re.search(pattern, f"{form.get('action', '')} {buttons} {form.get('id', '')}"):
+            classes = " ".join(map(str, form.get_attribute_list("class")))
+            if re.search(
+                pattern, f"{form.get('action', '')} {form.get('id', '')} {classes} {buttons}"
+            ):
                 return form
         raise Untrue(f"{urlsplit(self.url).path} has no form like {pattern!r}.")
 
@@ -131,7 +134,10 @@ def _filled(
 ) -> tuple[list[tuple[str, str]], dict[str, Any]]:
     """The pairs that a browser would send, and the files beside them."""
     data: list[tuple[str, str]] = []
-    for control in form.find_all(["input", "select", "textarea"]):
+    controls = form.find_all(["input", "select", "textarea"])
+    names = [str(control.get("name") or "") for control in controls]
+    wanted = {_full_name(name, names): value for name, value in wanted.items()}
+    for control in controls:
         name = str(control.get("name") or "")
         if name and name not in wanted and not control.has_attr("disabled"):
             data += [(name, value) for value in _values(control)]
@@ -144,6 +150,15 @@ def _filled(
         elif value is not False:
             data.append((name, "on" if value is True else str(value)))
     return data + _pressed(form, press), files
+
+
+def _full_name(field: str, names: list[str]) -> str:
+    """The form's own name of a field: a form among several on a page puts a prefix before it."""
+    if field in names:
+        return field
+    full = next((name for name in names if name.endswith(f"-{field}")), "")
+    expect(full, f"The form has no field {field!r}.")
+    return full
 
 
 def _values(control: Tag) -> list[str]:

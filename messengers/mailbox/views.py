@@ -75,6 +75,7 @@ def mails(request: HttpRequest) -> HttpResponse:
         "rcpt": rcpt,
         "mails": [{"mail": mail, "at": _time(mail)} for mail in found],
         "count": store.count(),
+        "zone": settings.DISPLAY_TIME_ZONE,
     }
     return render(request, "mailbox/mails.html", context)
 
@@ -140,6 +141,7 @@ def _shown(found: store.Mail, form: ReplyForm) -> dict[str, object]:
     return {
         "mail": found,
         "at": _time(found),
+        "zone": settings.DISPLAY_TIME_ZONE,
         "text": found.part("plain"),
         "has_html": bool(found.part("html")),
         "headers": [
