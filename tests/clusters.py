@@ -5,14 +5,19 @@ closes, so even a killed test run leaves neither a server nor a folder behind.
 
     with TemporaryClusters() as clusters:
         clusters.home.socket_folder("data")
+
+A run that has migrated its template leaves the stopped clusters behind as a store for the next run
+with the same migrations, which then starts in a second. Deleting the store is always safe.
 """
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
@@ -20,18 +25,23 @@ from config.embedded.cluster import UNSAFE_AND_FAST, Cluster, stop
 from config.embedded.home import CLUSTERS, OWNER, Home
 
 PROJECT = Path(__file__).resolve().parent.parent
+STORES_KEPT = 3
 
 
 class TemporaryClusters:
     """Both clusters, with fsync off, in a folder of their own; a context manager."""
 
-    def __init__(self, names: tuple[str, ...] = CLUSTERS) -> None:
+    def __init__(self, names: tuple[str, ...] = CLUSTERS, store: Path | None = None) -> None:
         self.names = names
+        self.store = store
 
     def start(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="jawort-test-"))
         self.guardian = subprocess.Popen(
-            [sys.executable, "-m", "tests.clusters", str(self.folder), *self.names],
+            [
+                *(sys.executable, "-m", "tests.clusters"),
+                *(str(self.folder), str(self.store or ""), *self.names),
+            ],
             cwd=PROJECT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -60,12 +70,15 @@ def cluster_in(folder: Path, name: str) -> Cluster:
     return Cluster.at(Home.of(folder), name, folder / f"{name}.log", UNSAFE_AND_FAST)
 
 
-def guard(folder: Path, names: list[str]) -> None:
+def guard(folder: Path, store: Path | None, names: list[str]) -> None:
     """Start the clusters, say so, wait until nobody holds our standard input, clean up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.stdin.close())
     folder.chmod(0o711)
     home = Home.decide(folder)
+    if store and store.exists():
+        for name in names:
+            subprocess.run(["cp", "-a", store / name, home.cluster(name)], check=True)
     servers = []
     try:
         with ThreadPoolExecutor() as threads:
@@ -76,8 +89,46 @@ def guard(folder: Path, names: list[str]) -> None:
     finally:
         for server in servers:
             stop(server)
+        if store and not store.exists() and all(is_prepared(folder, name) for name in names):
+            _keep(home, store, names)
         for leftover in {folder, home.folder, home.sockets}:
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def prepared(folder: Path, name: str) -> Path:
+    """The file that says that a cluster holds a whole template and nothing else."""
+    return folder / f"{name}.prepared"
+
+
+def is_prepared(folder: Path, name: str) -> bool:
+    return prepared(folder, name).exists()
+
+
+def store_for(*sources: Path) -> Path | None:
+    """Where clusters that were migrated with just these files are kept; None if that is unsafe."""
+    shelf = Path(tempfile.gettempdir()) / f"jawort-test-store-{os.geteuid()}"
+    shelf.mkdir(mode=0o711, exist_ok=True)
+    if shelf.stat().st_uid != os.geteuid():
+        return None
+    digest = sha256()
+    for source in sorted(sources):
+        digest.update(str(source).encode() + b"\0" + source.read_bytes() + b"\0")
+    return shelf / digest.hexdigest()[:16]
+
+
+def _keep(home: Home, store: Path, names: list[str]) -> None:
+    """Put the stopped clusters on the shelf, whole or not at all, and clear out the oldest."""
+    unfinished = Path(tempfile.mkdtemp(dir=store.parent))
+    unfinished.chmod(0o711)
+    for name in names:
+        os.rename(home.cluster(name), unfinished / name)
+    try:
+        os.rename(unfinished, store)
+    except OSError:  # another run was first
+        shutil.rmtree(unfinished, ignore_errors=True)
+    by_age = sorted(store.parent.iterdir(), key=lambda kept: kept.stat().st_mtime)
+    for old in by_age[:-STORES_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _start(folder: Path, name: str) -> subprocess.Popen[bytes]:
@@ -94,4 +145,5 @@ def _start(folder: Path, name: str) -> subprocess.Popen[bytes]:
 
 
 if __name__ == "__main__":
-    guard(Path(sys.argv[1]), sys.argv[2:])
+    folder_, store_, *names_ = sys.argv[1:]
+    guard(Path(folder_), Path(store_) if store_ else None, names_)

@@ -27,7 +27,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from config.databases import grant
 from config.embedded.home import APP, DATABASE, OWNER, Home
 from config.translations import compile_catalogues
-from tests.clusters import TemporaryClusters
+from tests.clusters import PROJECT, TemporaryClusters, prepared, store_for
 
 ALIASES = ("default", "keystore")
 CLUSTER_OF = {"default": "data", "keystore": "keystore"}
@@ -38,6 +38,7 @@ class Run:
     """What the workers of one run share: where the clusters are, and its databases' name."""
 
     clusters: TemporaryClusters | None = None
+    store: Path | None = None
     folder = ""
     name = uuid.uuid4().hex[:8]
 
@@ -66,9 +67,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _clusters_folder() -> str:
     if not GIVEN and not Run.folder:
-        Run.clusters = TemporaryClusters().start()
+        Run.clusters = TemporaryClusters(store=Run.store).start()
         Run.folder = str(Run.clusters.folder)
     return Run.folder
+
+
+def _store() -> Path | None:
+    """What decides how a migrated database looks: migrations, their helpers, other packages."""
+    return store_for(
+        *PROJECT.glob("*/migrations/*.py"),
+        *PROJECT.glob("*/*/migrations/*.py"),
+        *(PROJECT / "privacy" / "audit").glob("*.py"),
+        PROJECT / "config" / "databases.py",
+        PROJECT / "config" / "settings.py",
+        PROJECT / "requirements.txt",
+    )
+
+
+Run.store = _store()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -125,7 +141,7 @@ def django_db_setup(
 
 
 def _template() -> str:
-    return f"test_{Run.name}_template"
+    return f"test_{Run.name}_template" if GIVEN else "test_template"
 
 
 @contextmanager
@@ -147,18 +163,28 @@ def _make_template(server: psycopg.Connection, alias: str) -> None:
     server.execute("SELECT pg_advisory_lock(hashtext(%s))", [Run.name])
     try:
         query = "SELECT 1 FROM pg_database WHERE datname = %s"
-        if server.execute(query, [_template()]).fetchone():
-            return
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_template())))
-        _use(alias, _template())
-        call_command("migrate", database=alias, verbosity=0, interactive=False)
-        if alias == "default":
-            call_command("createcachetable", database=alias, verbosity=0)
-        if server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [APP]).fetchone():
-            grant(connections[alias], APP)
+        if not server.execute(query, [_template()]).fetchone():
+            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_template())))
+            _migrate_template(server, alias)
+    except BaseException:
         connections[alias].close()
+        _drop(server, _template())
+        raise
     finally:
         server.execute("SELECT pg_advisory_unlock(hashtext(%s))", [Run.name])
+
+
+def _migrate_template(server: psycopg.Connection, alias: str) -> None:
+    _use(alias, _template())
+    call_command("migrate", database=alias, verbosity=0, interactive=False)
+    if alias == "default":
+        call_command("createcachetable", database=alias, verbosity=0)
+    if server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [APP]).fetchone():
+        grant(connections[alias], APP)
+    connections[alias].close()
+    # Somebody may have changed a migration meanwhile: then it is not known what this is.
+    if not GIVEN and _store() == Run.store:
+        prepared(Path(Run.folder), CLUSTER_OF[alias]).touch()
 
 
 def _copy(server: psycopg.Connection, alias: str, name: str) -> None:
