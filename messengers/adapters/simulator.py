@@ -46,6 +46,7 @@ from messengers.contract import (
 from messengers.render.chat import ChatRendered, check_chat
 from messengers.render.chat_html import chat_to_html
 from messengers.signature import is_signed
+from messengers.words import gettext_noop
 
 TEXT_MAX_IN = 4096  # characters of an incoming text that we keep
 
@@ -71,11 +72,13 @@ class Simulator(Adapter):
         opens_conversation=True,
     )
     settings: ClassVar[tuple[SettingField, ...]] = (
-        SettingField("base_url", "Address of the API", required=False),
-        SettingField("number", "Our number", default="+4917604069000"),
-        SettingField("region", "Country of numbers without a country code", default="DE"),
-        SettingField("token", "Token of the API", secret=True),
-        SettingField("hook_secret", "Secret that signs the hooks", secret=True),
+        SettingField("base_url", gettext_noop("Address of the API"), required=False),
+        SettingField("number", gettext_noop("Our number"), default="+4917604069000"),
+        SettingField(
+            "region", gettext_noop("Country of numbers without a country code"), default="DE"
+        ),
+        SettingField("token", gettext_noop("Token of the API"), secret=True),
+        SettingField("hook_secret", gettext_noop("Secret that signs the hooks"), secret=True),
     )
 
     # The API's own error codes -> what they mean for us, and what has to wait.

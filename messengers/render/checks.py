@@ -14,14 +14,10 @@ from messengers.markdown import Document, is_safe_url
 from messengers.placeholders import NAMES, OPTIONAL, PlaceholderErrors, Slot
 from messengers.placeholders import parse as parse_placeholders
 from messengers.render.template import Template, line_template
+from messengers.words import gettext_noop
 
 SUBJECT_MAX = 150
 PAYLOAD_MAX = 200
-
-
-def gettext_noop(message: str) -> str:
-    """Mark a text for translation without translating it here."""
-    return message
 
 
 MESSAGES = {

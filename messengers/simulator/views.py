@@ -16,6 +16,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -28,7 +29,10 @@ from messengers.simulator.courier import courier
 
 TEXT_MAX = 4096
 FIRST_NUMBER = "+4917604069001"
-SUGGESTIONS = ("START", "JA", "STOP", "HILFE")
+SUGGESTIONS = {
+    "de": ("START", "JA", "THEMEN", "STOP", "HILFE"),
+    "en": ("START", "YES", "TOPICS", "STOP", "HELP"),
+}
 View = Callable[..., HttpResponse]
 
 
@@ -104,7 +108,6 @@ def phone(request: HttpRequest, phone_id: str) -> HttpResponse:
         "compose": request.GET.get("text", "")[:TEXT_MAX],
         "phones": store.phones(),
         "accounts": accounts(),
-        "suggestions": SUGGESTIONS,
     }
     return render(request, "simulator/phone.html", context)
 
@@ -204,7 +207,7 @@ def _look(held: store.Phone, account: Account) -> None:
 def _after(request: HttpRequest, held: store.Phone, account: Account) -> HttpResponse:
     """Back to the chat: as a part for htmx, as a redirect for a plain form."""
     if request.headers.get("hx-request"):
-        context = _chat(held, account) | {"fresh_composer": True, "suggestions": SUGGESTIONS}
+        context = _chat(held, account) | {"fresh_composer": True}
         return render(request, "simulator/_chat.html", context)
     return HttpResponseRedirect(_address(held, account))
 
@@ -222,6 +225,8 @@ def _chat(held: store.Phone, account: Account) -> dict[str, Any]:
         "account": account,
         "is_blocked": store.is_blocked(str(account.id), held.number),
         "version": store.version(held.number, str(account.id)),
+        "suggestions": SUGGESTIONS.get(get_language() or "", SUGGESTIONS["en"]),
+        "zone": settings.DISPLAY_TIME_ZONE,
         "bubbles": [
             {
                 "ref": bubble.ref,

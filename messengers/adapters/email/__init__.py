@@ -36,13 +36,14 @@ from messengers.contract import (
 )
 from messengers.render.checks import read
 from messengers.signature import is_signed
+from messengers.words import gettext_noop
 
 
 class Email(Adapter):
     """One sender address at one submission server."""
 
     kind: ClassVar[str] = "email"
-    label: ClassVar[str] = "E-mail"
+    label: ClassVar[str] = gettext_noop("E-mail")
     transport: ClassVar[Literal["http", "smtp"]] = "smtp"
     capabilities: ClassVar[Capabilities] = Capabilities(
         text_max=0,
@@ -58,21 +59,29 @@ class Email(Adapter):
         opens_conversation=True,
     )
     settings: ClassVar[tuple[SettingField, ...]] = (
-        SettingField("from_address", "Sender address"),
-        SettingField("from_name", "Sender name", required=False),
-        SettingField("reply_to", "Address for replies", required=False),
-        SettingField("bounce_domain", "Domain for bounces, one address each", required=False),
-        SettingField("imprint", "Publisher's imprint at the end of each mail", required=False),
-        SettingField("host", "Submission server"),
-        SettingField("port", "Port", default="587"),
-        SettingField("security", "Encryption: starttls, tls or plain", default="starttls"),
-        SettingField("plain_allowed", "Plain text to another machine (yes)", required=False),
-        SettingField("ca_file", "Own certificate authority (file)", required=False),
-        SettingField("connections", "Connections at a time", default="4"),
-        SettingField("per_connection", "Messages per connection", default="100"),
-        SettingField("username", "User name", required=False),
-        SettingField("password", "Password", secret=True, required=False),
-        SettingField("hook_secret", "Secret that signs incoming mail", secret=True),
+        SettingField("from_address", gettext_noop("Sender address")),
+        SettingField("from_name", gettext_noop("Sender name"), required=False),
+        SettingField("reply_to", gettext_noop("Address for replies"), required=False),
+        SettingField(
+            "bounce_domain", gettext_noop("Domain for bounces, one address each"), required=False
+        ),
+        SettingField(
+            "imprint", gettext_noop("Publisher's imprint at the end of each mail"), required=False
+        ),
+        SettingField("host", gettext_noop("Submission server")),
+        SettingField("port", gettext_noop("Port"), default="587"),
+        SettingField(
+            "security", gettext_noop("Encryption: starttls, tls or plain"), default="starttls"
+        ),
+        SettingField(
+            "plain_allowed", gettext_noop("Plain text to another machine (yes)"), required=False
+        ),
+        SettingField("ca_file", gettext_noop("Own certificate authority (file)"), required=False),
+        SettingField("connections", gettext_noop("Connections at a time"), default="4"),
+        SettingField("per_connection", gettext_noop("Messages per connection"), default="100"),
+        SettingField("username", gettext_noop("User name"), required=False),
+        SettingField("password", gettext_noop("Password"), secret=True, required=False),
+        SettingField("hook_secret", gettext_noop("Secret that signs incoming mail"), secret=True),
     )
 
     def canonical(self, identifier: str) -> str:
