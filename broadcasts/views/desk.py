@@ -23,8 +23,8 @@ from broadcasts.views.page import (
     staff_of,
 )
 from broadcasts.words import TONES, describe_rule, why
-from messengers.addresses import masked
 from privacy.access import actor_of, visible_to
+from subscriptions.desk_views.people import masked
 from subscriptions.models import Newsletter
 
 PER_PAGE = 25
@@ -74,9 +74,10 @@ def tests_of(request: HttpRequest, broadcast: Broadcast) -> dict[str, object]:
     """Where this editor may send a test to."""
     mine = TestAddress.objects.filter(
         user=staff_of(request), channel__in=broadcast.newsletter.channels.all()
-    ).select_related("channel", "address__channel")
+    ).select_related("channel", "address")
+    names = masked(row.address for row in mine)
     return {
-        "test_addresses": [(row, masked(row.address)) for row in mine.order_by("-used_at")],
+        "test_addresses": [(row, names[row.address_id]) for row in mine.order_by("-used_at")],
         "test_form": TestAddressForm(newsletter=broadcast.newsletter),
     }
 

@@ -16,9 +16,9 @@ from broadcasts.queries.results import cause_label
 from broadcasts.views.page import READ, SEND, attempt, back_to, broadcast_page, page, rights_in
 from broadcasts.words import TONES, why
 from messengers import media, outbox
-from messengers.addresses import masked
 from messengers.models import Address, Delivery
 from privacy.access import actor_of, visible_to
+from subscriptions.desk_views.people import masked
 
 DOUBTS_SHOWN = 100
 # What a spreadsheet would take for a formula, at the beginning of a cell.
@@ -70,8 +70,9 @@ def doubts(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
         return back_to(broadcast)
     found = outbox.doubts(broadcast.dispatch, DOUBTS_SHOWN)
     rows = Address.objects.select_related("channel").in_bulk([row.address_id for row in found])
+    names = masked(rows.values())
     shown = [
-        (row, masked(rows[row.address_id]), rows[row.address_id].channel, cause_label(row.cause))
+        (row, names[row.address_id], rows[row.address_id].channel, cause_label(row.cause))
         for row in found
         if row.address_id in rows
     ]
