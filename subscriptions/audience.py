@@ -27,11 +27,13 @@ MAX_DEPTH = 4  # of all, any and not inside each other
 MAX_PARTS = 20  # in one all or any
 MAX_VALUES = 100
 
+# Every confirmed subscription has its gate (one transaction makes both), and few are closed: to
+# leave those out is half the work of joining the open ones. The engine asks each gate again anyway.
 RECIPIENTS = """
 SELECT s.address_id, s.id, s.channel_id
 FROM subscriptions_subscription s
-JOIN messengers_gate g ON g.id = s.id
-WHERE s.newsletter_id = %s AND s.status = 'confirmed' AND g.is_open AND ({condition})"""
+WHERE s.newsletter_id = %s AND s.status = 'confirmed' AND ({condition})
+  AND NOT EXISTS (SELECT 1 FROM messengers_gate g WHERE g.id = s.id AND NOT g.is_open)"""
 ON_CHANNELS = " AND s.channel_id = ANY(%s)"
 COUNT = "SELECT r.channel_id, count(*) FROM ({recipients}) AS r GROUP BY r.channel_id"
 HAS_TOPIC = """EXISTS (
