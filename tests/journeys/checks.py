@@ -21,7 +21,9 @@ class Watch:
     def _console(self, message: ConsoleMessage) -> None:
         # A page that answers 4xx on purpose (a refused form) is named in the console, too.
         if message.type == "error" and "status of 4" not in message.text:
-            self.complaints.append(f"console: {message.text}")
+            where = message.location
+            place = f"{urlsplit(where['url']).path}:{where['lineNumber']}"
+            self.complaints.append(f"console at {place}: {message.text}")
 
     def _request(self, request: Request) -> None:
         address = urlsplit(request.url)
