@@ -68,9 +68,10 @@ def verify(stage: Stage) -> None:
     officer = stage.signed_in("dpo")
     page = officer.open("/privacy/audit/")
     verified = officer.submit(page, "/audit/verify/")
-    figures = re.search(r"[\d.,]+", verified.soup.select_one(".note-good").get_text())  # type: ignore[union-attr]
-    expect(figures, "The verification did not succeed.")
-    stage.say(f"verified: {verified.soup.select_one('.note-good').get_text(' ').strip()[:160]}")  # type: ignore[union-attr]
+    good = verified.soup.select_one(".note-good")
+    expect(good, "The verification did not succeed.")
+    said = re.sub(r"\s+", " ", good.get_text(" ")).strip() if good else ""
+    stage.say(f"verified: {said[:160]}")
 
 
 def _request(stage: Stage, number: str) -> Page:
@@ -87,7 +88,10 @@ def _finds(stage: Stage, number: str) -> bool:
     officer = stage.signed_in("dpo")
     page = officer.open("/privacy/people/")
     found = officer.submit(page, "form", {"typed": number, "purpose": PURPOSE})
-    return bool(found.soup.select("a[href*='/privacy/people/']")) or "/people/0" in found.url
+    nobody = bool(found.soup.select("main .empty"))
+    people = bool(re.search(r"/privacy/people/[0-9a-f-]{36}/", str(found.soup.select("main a"))))
+    expect(nobody != people, "The search for a person says neither yes nor no.")
+    return people
 
 
 def _e164(number: str) -> str:
