@@ -10,7 +10,9 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +27,7 @@ EVENTS_PER_HOOK = 100
 TIMEOUT = 15.0  # seconds for one hook
 LEASE = 20.0  # seconds until another process may try the same events
 PAUSE = 0.5  # seconds between two looks at the queue, if nobody rings
+QUIET = 10.0  # seconds without anything to do until the thread ends
 
 
 class Courier:
@@ -43,17 +46,31 @@ class Courier:
                 self._pid = os.getpid()
                 self._thread = threading.Thread(target=self._run, name="simulator", daemon=True)
                 self._thread.start()
-        self._bell.set()
+            self._bell.set()
 
     def _run(self) -> None:
         transport = HttpTransport()
-        while True:
+        home = store.folder()
+        quiet_since = time.monotonic()
+        while not self._may_end(quiet_since, home):
             self._bell.wait(PAUSE)
             self._bell.clear()
             # A folder that is just being removed (tests, a reset demo) is no reason to die.
             with contextlib.suppress(sqlite3.Error, OSError):
-                while deliver(transport):
-                    pass
+                while store.folder() == home and deliver(transport):
+                    quiet_since = time.monotonic()
+                if store.hooks_waiting():
+                    quiet_since = time.monotonic()
+        transport.close()
+
+    def _may_end(self, quiet_since: float, home: Path) -> bool:
+        """With nothing left to do the thread ends; the next event starts another one."""
+        with self._lock:
+            quiet = time.monotonic() - quiet_since > QUIET and not self._bell.is_set()
+            if quiet or store.folder() != home:
+                self._thread = None
+                return True
+            return False
 
 
 def deliver(transport: HttpTransport) -> bool:

@@ -199,8 +199,8 @@ def _held(phone_id: str, request: HttpRequest) -> tuple[store.Phone, Account]:
 
 
 def _look(held: store.Phone, account: Account) -> None:
-    """Looking at a chat reads it."""
-    if store.mark_read(held.number, str(account.id)):
+    """Looking at a chat reads it, and wakes the courier for what an earlier process left."""
+    if store.mark_read(held.number, str(account.id)) or store.hooks_waiting():
         courier.ring()
 
 

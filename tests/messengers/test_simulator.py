@@ -379,24 +379,35 @@ def test_texts_go_before_receipts_and_receipts_in_hundreds(demo):
     hook.close()
 
 
-def test_the_courier_delivers_by_itself_once_rung(settings, tmp_path):
+def wait_until(condition, seconds=15):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_the_courier_delivers_by_itself_once_rung(settings, tmp_path, monkeypatch):
     settings.JAWORT_VAR = tmp_path
     hook = Hook()
     store.save_account("account", "x", hook.url, "hook-secret-0123456789")
     store.write(store.phone_of(PHONE), "account", "STOP")
-    courier.Courier().ring()
-    until = time.monotonic() + 10
-    while store.hooks_waiting() and time.monotonic() < until:
-        time.sleep(0.01)
+    monkeypatch.setattr(courier, "QUIET", 0.2)
+    ours = courier.Courier()
+    ours.ring()
+    wait_until(lambda: not store.hooks_waiting())
 
     assert len(hook.requests) == 1
+    wait_until(lambda: ours._thread is None)
+    store.write(store.phone_of(PHONE), "account", "START")
+    ours.ring()
+    wait_until(lambda: not store.hooks_waiting())
+    assert len(hook.requests) == 2
+    wait_until(lambda: ours._thread is None)
     hook.close()
 
 
-def test_the_api_over_real_http(live_server, settings, tmp_path):
+def test_the_api_over_real_http(live_server, demo, settings):
     """The adapter, the transport and the simulator together, over a socket."""
-    settings.JAWORT_DEMO = True
-    settings.JAWORT_VAR = tmp_path
     settings.JAWORT_ORIGIN = live_server.url
     adapter = make_account()
     message = adapter.render(Content("Über **Draht**", "de")).fill({})
@@ -406,4 +417,3 @@ def test_the_api_over_real_http(live_server, settings, tmp_path):
     assert answer.provider_id.startswith("sim-")
     (bubble,) = store.chat(PHONE, str(adapter.account.id))
     assert (bubble.text, bubble.state) == ("Über *Draht*", "delivered")
-    accounts.forget()
