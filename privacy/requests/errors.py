@@ -53,7 +53,3 @@ class NothingToDeliver(RequestError):
 
 class PackageGone(RequestError):
     message = _("The package is gone: it was downloaded, has expired or was erased.")
-
-
-class NotDelivered(RequestError):
-    message = _("The message could not be handed to the outbox: try again in a minute.")

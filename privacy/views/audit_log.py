@@ -16,6 +16,7 @@ from privacy.access import staff_page
 from privacy.audit import verify
 from privacy.forms import AuditFilter
 from privacy.models import AuditEntry, User
+from privacy.views.action_words import say
 from privacy.views.common import page, show
 
 PER_PAGE = 50
@@ -77,6 +78,7 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
     written = json.loads(bytes(entry.entry))
     return {
         "entry": entry,
+        "words": say(entry.action),
         "leaf": bytes(entry.leaf).hex(),
         "purpose": written.get("purpose", ""),
         "result": written.get("result", ""),

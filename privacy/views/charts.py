@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Any
 
-WIDTH = 480
-LABEL_WIDTH = 130
-VALUE_WIDTH = 40
+WIDTH = 320
+LABEL_WIDTH = 104
+VALUE_WIDTH = 36
 BAR_HEIGHT = 22
 ROW_HEIGHT = 32
 COLUMNS_HEIGHT = 140

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -68,7 +71,8 @@ def show(
     actor = actor_of(request)
     may = {entry: any(can(actor, action) for action in actions) for entry, actions in DOORS}
     context = {"may": may, "here": here, **context}
-    return render(request, f"privacy/{name}.html", context, status=status)
+    with timezone.override(ZoneInfo(settings.DISPLAY_TIME_ZONE)):
+        return render(request, f"privacy/{name}.html", context, status=status)
 
 
 def to_request(row: Request) -> HttpResponse:

@@ -16,6 +16,7 @@ from privacy.access import actor_of, can, staff_page
 from privacy.forms import FindForm, NewRequestForm, PurposeForm
 from privacy.models import DataSubject, Request
 from privacy.requests import actions, people
+from privacy.requests.export.collect import plain
 from privacy.requests.export.labels import label, section_title, value_text
 from privacy.requests.export.lookups import lookups_of
 from privacy.requests.purposes import Purpose
@@ -164,11 +165,18 @@ def proof(request: HttpRequest, subject: UUID, record: UUID) -> HttpResponse:
 def masked(described: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
     """What `describe` of every app says, as lines of words."""
     return [
-        (label(key), value_text(value))
+        (label(key), _brief(value))
         for shown in described.values()
-        for key, value in shown.items()
+        for key, value in plain(shown).items()
         if value not in (None, "", [], {})
     ]
+
+
+def _brief(value: Any) -> str:
+    """Rows as one line each, without the names of their columns."""
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return "\n".join(" · ".join(filter(None, map(_brief, row.values()))) for row in value)
+    return value_text(value)
 
 
 def _opened(subject: UUID) -> dict[str, Any]:

@@ -7,9 +7,12 @@ pages.
 
 from collections.abc import Callable
 from functools import wraps
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone, translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
@@ -32,7 +35,11 @@ def token_page(*methods: str) -> Callable[[View], View]:
 
         @wraps(view)
         def shown(request: HttpRequest, token: str) -> HttpResponse:
-            response: HttpResponse = guarded(request, token)
+            wished = request.GET.get("lang", "")
+            language = wished if wished in dict(settings.LANGUAGES) else translation.get_language()
+            zone = timezone.override(ZoneInfo(settings.DISPLAY_TIME_ZONE))
+            with zone, translation.override(language):
+                response: HttpResponse = guarded(request, token)
             response["Cache-Control"] = "no-store"
             response["Referrer-Policy"] = "no-referrer"
             return response

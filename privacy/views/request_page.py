@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -25,6 +25,7 @@ from privacy.requests.export.package import is_available
 from privacy.requests.notes import notes_of
 from privacy.requests.states import ANSWERED, TRANSITIONS
 from privacy.requests.verbs import describe_everywhere
+from privacy.views.action_words import say
 from privacy.views.common import act, complain, page, show, to_request
 from privacy.views.people import masked
 from privacy.views.public import attachment
@@ -57,7 +58,7 @@ def request_page(request: HttpRequest, pk: UUID) -> HttpResponse:
 def steps(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The steps of an erasure alone, for the page that waits for them."""
     row = get_object_or_404(Request, pk=pk)
-    return render(request, "privacy/_steps.html", {"row": row, **_steps(row)})
+    return show(request, "_steps", "requests", {"row": row, **_steps(row)})
 
 
 @act("request.work")
@@ -235,4 +236,4 @@ def _steps(row: Request) -> dict[str, Any]:
 
 def _history(row: Request) -> list[dict[str, Any]]:
     entries = AuditEntry.objects.filter(ref=str(row.pk)).order_by("at", "id")
-    return [{"at": entry.at, "action": entry.action, "actor": entry.actor} for entry in entries]
+    return [{"at": entry.at, "words": say(entry.action)} for entry in entries]

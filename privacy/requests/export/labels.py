@@ -44,7 +44,7 @@ LABELS = {
     "last_used_at": gettext_lazy("Last message"),
     "leaf": gettext_lazy("Fingerprint"),
     "legal_basis": gettext_lazy("Legal basis"),
-    "messages": gettext_lazy("Messages"),
+    "messages": gettext_lazy("Messages to the person"),
     "messenger": gettext_lazy("Messenger"),
     "method": gettext_lazy("How"),
     "name": gettext_lazy("Name"),
