@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 
-# A line that introduces a quotation; it may be wrapped, so three lines are tried together.
+# A line that introduces a quotation; it may be wrapped, so three lines are tried together. It names
+# a time or an address: "Am Montag schrieb ich:" is somebody's own sentence.
 _INTRO = re.compile(
-    r"^\s*(>?\s*)?("
-    r"(Am|On|Le|El|Il)\b.{4,300}?(schrieb|wrote|a écrit|escribió|ha scritto)\b[^\n]{0,120}:?"
-    r"|(Am\s+)?[^\n]{0,120}\d{1,2}[.:/]\d{2}[^\n]{0,120}\b(schrieb|wrote)\b[^\n]{0,120}:"
+    r"^\s*(?=.*(\d[.:]\d\d|@))("
+    r"(Am|On|Le|El|Il)\b.{4,300}?\b(schrieb|wrote|a écrit|escribió|ha scritto)\b.{0,160}"
+    r"|[^\n]{0,160}\b(schrieb|wrote)\b[^\n]{0,120}:"
     r")\s*$",
     re.DOTALL,
 )
