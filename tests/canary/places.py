@@ -102,7 +102,7 @@ class Database:
 
 
 def broker_folder() -> Path:
-    return Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["folder"])
+    return Path(str(settings.CELERY_BROKER_TRANSPORT_OPTIONS["folder"]))
 
 
 def other_places(log: Path, urls: list[str], plant_url: Callable[[str], object]) -> list[Place]:

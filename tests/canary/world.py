@@ -111,7 +111,9 @@ class World:
     def link(self, kind: str) -> str:
         """The path of the newest link of a kind (`c`, `u`, `p`, `r`) that was mailed."""
         for mail in reversed(self.letters()):
-            for path in LINK.findall(mail.get_body(("plain",)).get_content()):
+            text = mail.get_body(("plain",))
+            assert text
+            for path in LINK.findall(text.get_content()):
                 if path.startswith(f"/{kind}/"):
                     return path
         raise AssertionError(f"no letter holds a link of kind {kind}")

@@ -27,7 +27,9 @@ def test_the_controller_is_one_row_and_its_gaps_are_named(admin, staff):
     describe_controller(actor=admin, imprint_url=COMPLETE["imprint_url"])
 
     assert missing() == []
-    assert controller().name == "Verlag Stadtanzeiger"
+    row = controller()
+    assert row
+    assert row.name == "Verlag Stadtanzeiger"
     assert AuditEntry.objects.filter(action="controller.described").count() == 2
     with pytest.raises(NotAllowed):
         describe_controller(actor=Actor.staff(staff("editor")), name="Mine")

@@ -278,6 +278,7 @@ def test_a_session_store_keeps_its_promises(db):
     store["a"] = 1
     store.save()
 
+    assert store.session_key
     again = SessionStore(store.session_key)
     assert again["a"] == 1
     assert again.exists(store.session_key)

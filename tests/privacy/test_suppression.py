@@ -33,7 +33,7 @@ def test_a_fingerprint_is_as_slow_as_the_setting_says(settings):
 
 def test_many_fingerprints_come_in_their_order_with_progress():
     addresses = [("sms", f"+49176040690{number:02}") for number in range(40)]
-    told = []
+    told: list[int] = []
 
     found = suppression.fingerprints(addresses, progress=told.append)
 
