@@ -118,8 +118,8 @@ def test_data_of_another_postgresql_are_left_alone(tmp_path):
     assert sorted(file.name for file in data.iterdir()) == ["PG_VERSION", "jawort.conf"]
 
 
-def test_a_long_path_gets_short_sockets(tmp_path):
-    var = tmp_path / ("long" * 30) / "var"
+def test_a_long_path_gets_short_sockets(var):
+    var = var.parent / ("long" * 30) / "var"
     var.mkdir(parents=True)
 
     home = Home.decide(var)

@@ -3,15 +3,13 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -104,15 +102,6 @@ def eventually(statement: Callable[[], object]) -> bool:
             return False
         time.sleep(0.1)
     return True
-
-
-@pytest.fixture
-def var() -> Iterator[Path]:
-    """A folder that the servers' own user may pass, as below most clones; pytest's are 0700."""
-    folder = Path(tempfile.mkdtemp(prefix="jawort-house-"))
-    folder.chmod(0o711)
-    yield folder / "var"
-    shutil.rmtree(folder)
 
 
 def test_the_life_of_a_house(var):
