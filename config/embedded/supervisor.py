@@ -28,7 +28,7 @@ from config.embedded.processes import GRACE_SECONDS, MARK, Service, end_marked, 
 from config.embedded.secrets import make_secrets
 from config.translations import compile_catalogues
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 LEFTOVER_SECONDS = 10.0
 TICK_SECONDS = 0.2
 # So often may a program die before the house has ever been ready.
