@@ -6,6 +6,7 @@ channel, and whoever answers there has shown that it is theirs. No copy of an id
 asked for.
 """
 
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -21,6 +22,9 @@ from privacy.requests.errors import IllegalTransition, NobodyConcerned, PersonKn
 from privacy.requests.intake import STOPS, due_at, stop_at_once
 from privacy.requests.states import ANSWERED, Status, advance
 from privacy.vault import new_token, token_hash
+
+# How long a question stays open, and with it the hash of its link.
+ANSWER_WITHIN = timedelta(days=14)
 
 
 @transaction.atomic
@@ -77,23 +81,46 @@ def prove_identity(*, request: Request) -> Request:
     """
     held = Request.objects.select_for_update().get(pk=request.pk)
     assert held.subject
-    assert held.paused_at
-    days = max(0, (timezone.now() - held.paused_at).days)
-    months = EXTENDED_MONTHS if held.extended_at else FIRST_MONTHS
-    advance(
-        held,
-        Status.RECEIVED,
-        is_verified=True,
-        proof_hash=None,
-        paused_at=None,
-        paused_days=days,
-        due_at=due_at(held.received_at, months=months, paused=days),
-    )
+    _run_on(held, timezone.now(), is_verified=True)
     actor = Actor.subscriber(held.subject)
     record("request.identity_proven", actor=actor, obj="request", ref=held.pk)
     if held.kind in STOPS:
         stop_at_once(held, actor)
     return held
+
+
+def lapse_questions(now: datetime) -> int:
+    """Questions that nobody answered in two weeks: the proof is erased, the clock runs on.
+
+    The request is open again as it was before; the DPO may ask once more, or close it.
+    """
+    asked = Request.objects.filter(status=Status.VERIFYING, paused_at__lte=now - ANSWER_WITHIN)
+    count = 0
+    for pk in asked.values_list("pk", flat=True):
+        with transaction.atomic():
+            held = Request.objects.select_for_update().get(pk=pk)
+            if held.status == Status.VERIFYING:
+                _run_on(held, now)
+                actor = Actor.system("retention")
+                record("request.question_lapsed", actor=actor, obj="request", ref=held.pk)
+                count += 1
+    return count
+
+
+def _run_on(request: Request, now: datetime, **changes: object) -> None:
+    """Start the clock again, later by the days that it stood still."""
+    assert request.paused_at
+    days = request.paused_days + max(0, (now - request.paused_at).days)
+    months = EXTENDED_MONTHS if request.extended_at else FIRST_MONTHS
+    advance(
+        request,
+        Status.RECEIVED,
+        proof_hash=None,
+        paused_at=None,
+        paused_days=days,
+        due_at=due_at(request.received_at, months=months, paused=days),
+        **changes,
+    )
 
 
 @transaction.atomic

@@ -2,11 +2,15 @@
 
 import logging
 import time
+from datetime import datetime
 from uuid import UUID
 
 from privacy.models import Request
 from privacy.requests.answers import close_delivered
 from privacy.requests.erasure.machine import Progress, complete_erasure, unfinished
+from privacy.requests.identity import lapse_questions
+from privacy.retention.registry import expires
+from privacy.retention.rules import starts_before
 from privacy.vault import VaultError
 
 logger = logging.getLogger("jawort.requests")
@@ -30,6 +34,21 @@ def work_on(pk: UUID) -> None:
         if not _is_sent(request):
             return  # it waits for its grace period, not for a message
         time.sleep(PAUSE_SECONDS)
+
+
+@expires("identity_proof")
+def forget_questions(now: datetime) -> int:
+    return lapse_questions(now)
+
+
+@expires("request_file")
+def forget_requests(now: datetime) -> int:
+    """The whole file of a request, with its steps, notes and certificate, once its term is over."""
+    over = Request.objects.filter(closed_at__lt=starts_before("request_file", now))
+    closed = over.filter(status=Request.Status.CLOSED)
+    count = closed.count()
+    closed.delete()
+    return count
 
 
 def _try(request: Request) -> Progress | None:

@@ -29,6 +29,7 @@ WORDS = {
     "request.identity_denied": _("“That was not me”"),
     "request.identity_proven": _("Identity proven"),
     "request.linked": _("Linked to a person"),
+    "request.question_lapsed": _("Question not answered in two weeks"),
     "request.noted": _("Remark noted"),
     "request.opened": _("Request opened"),
 }

@@ -9,12 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 from django.db import connections
+from django.utils import timezone
 
 from privacy.access import Actor, NotAllowed
 from privacy.models import AuditEntry, DataSubject, Request
-from privacy.requests import actions, errors
+from privacy.requests import actions, errors, identity
 from privacy.requests.notes import notes_of
 from privacy.requests.states import TRANSITIONS, advance
+from privacy.requests.work import forget_requests
+from privacy.retention.rules import ensure_defaults
 from privacy.vault import new_subject
 from tests.privacy.requests_world import (
     NOON,
@@ -148,7 +151,7 @@ def test_the_answer_proves_it_and_moves_the_end_by_the_days_it_took(ask, officer
     with time_machine.travel(NOON, tick=False) as clock:
         request = asked(ask, officer, "erasure")
         clock.shift(timedelta(days=3, hours=5))
-        found = actions.identity.asked_by(token_in(people))
+        found = identity.asked_by(token_in(people))
         actions.prove_identity(request=found)
 
     request.refresh_from_db()
@@ -161,17 +164,17 @@ def test_the_answer_proves_it_and_moves_the_end_by_the_days_it_took(ask, officer
 def test_a_link_proves_once(ask, officer, people):
     asked(ask, officer)
     token = token_in(people)
-    actions.prove_identity(request=actions.identity.asked_by(token))
+    actions.prove_identity(request=identity.asked_by(token))
 
-    assert actions.identity.asked_by(token) is None
+    assert identity.asked_by(token) is None
 
 
 def test_a_wrong_link_proves_nothing(ask, officer, people):
     asked(ask, officer)
     token = token_in(people)
 
-    assert actions.identity.asked_by(token) is not None
-    assert actions.identity.asked_by(token[:-1] + ("A" if token[-1] != "A" else "B")) is None
+    assert identity.asked_by(token) is not None
+    assert identity.asked_by(token[:-1] + ("A" if token[-1] != "A" else "B")) is None
 
 
 def test_the_number_written_back_in_the_chat_proves_it(ask, officer, subject):
@@ -187,7 +190,7 @@ def test_the_number_written_back_in_the_chat_proves_it(ask, officer, subject):
 def test_this_was_not_me_ends_the_request(ask, officer, people):
     request = asked(ask, officer, "erasure")
 
-    actions.deny_identity(request=actions.identity.asked_by(token_in(people)))
+    actions.deny_identity(request=identity.asked_by(token_in(people)))
 
     request.refresh_from_db()
     assert (request.status, request.outcome) == ("closed", "not_identified")
@@ -213,6 +216,43 @@ def test_a_letter_is_linked_to_one_person_only(ask, officer, subject):
     assert letter.subject == subject
     with pytest.raises(errors.PersonKnown):
         actions.link_person(request=letter, subject=new_subject(), actor=officer)
+
+
+def test_a_question_that_nobody_answers_lapses_and_the_clock_runs_on(ask, officer, people):
+    with time_machine.travel(NOON, tick=False) as clock:
+        request = asked(ask, officer)
+        token = token_in(people)
+        clock.shift(timedelta(days=13, hours=23))
+        assert identity.lapse_questions(timezone.now()) == 0
+        clock.shift(timedelta(hours=2))
+        assert identity.lapse_questions(timezone.now()) == 1
+
+        request.refresh_from_db()
+        assert (request.status, request.is_verified, request.paused_days) == ("received", False, 14)
+        assert request.due_at.date().isoformat() == "2026-07-15"
+        assert identity.asked_by(token) is None
+        actions.ask_identity(request=request, actor=officer)
+        clock.shift(timedelta(days=2))
+        actions.prove_identity(request=identity.asked_by(token_in(people)))
+    request.refresh_from_db()
+    assert request.paused_days == 16
+
+
+# The end of the file
+
+
+def test_the_file_of_a_request_goes_at_the_end_of_the_third_year(ask, officer):
+    ensure_defaults()
+    with time_machine.travel(NOON, tick=False):
+        request = ask("access")
+        actions.note(request=request, text="Bitte bald", actor=officer)
+        actions.close_request(request=request, outcome="withdrawn", actor=officer)
+    ask("objection")
+
+    assert forget_requests(datetime(2029, 12, 31, 22, tzinfo=UTC)) == 0
+    assert forget_requests(datetime(2030, 1, 1, 1, tzinfo=UTC)) == 1
+
+    assert [row.kind for row in Request.objects.all()] == ["objection"]
 
 
 # Extension
