@@ -113,7 +113,7 @@ def why_silent(channel: Channel) -> str:
     """Why nothing leaves on this channel just now, for a page; "" if it does."""
     if channel.status == Channel.Status.STOPPED:
         return str(_("Stopped by staff"))
-    return PAUSES.get(channel.paused_why, channel.paused_why)
+    return str(PAUSES.get(channel.paused_why, channel.paused_why))
 
 
 PAUSES = {

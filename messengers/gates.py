@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from messengers.models import Gate
+from messengers.sql import durably
 
 
 def open_gate(gate_id: UUID, *, subject: UUID, address_id: UUID) -> None:
@@ -53,6 +54,7 @@ def close_gates(
     A gate that is closed already keeps its reason: the first word counts, except that an erasure or
     withdrawal by the person replaces a reason of ours.
     """
+    durably()
     chosen = _chosen(gate_ids, subject, address_id)
     # Locked in the order of their ids, so that two of us cannot wait for each other.
     ids = list(

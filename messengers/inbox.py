@@ -33,7 +33,7 @@ from messengers.contract import (
 from messengers.doorbell import HANDLE_INBOX, ring_after_commit
 from messengers.models import Address, Channel, Delivery, InboundEvent
 from messengers.receipts import park
-from messengers.sql import rows
+from messengers.sql import durably, rows
 from privacy.vault import KeystoreDown, VaultError, Where, keyed_hash, open_inbox, seal_inbox
 
 logger = logging.getLogger(__name__)
@@ -81,6 +81,7 @@ def _store(channel: Channel, events: Sequence[Event]) -> int:
     receipts = [event for event in events if isinstance(event, ReceiptEvent)]
     persons = [event for event in events if not isinstance(event, ReceiptEvent)]
     with transaction.atomic():
+        durably()
         is_sealed, fresh = _add(channel, persons)
         withdrawn = _withdraw(channel, [event for _, event in fresh])
         _mark(fresh, withdrawn)

@@ -25,7 +25,8 @@ def current() -> UUID:
 
     A database that never had one is new: it gets its first, and the file with it.
     """
-    here, there = _read(), _stored()
+    # In this order: the first start writes the file before it commits the row.
+    there, here = _stored(), _read()
     if there is None:
         return _begin()
     if here != there:
@@ -60,7 +61,9 @@ def join(actor: Actor) -> UUID:
     return epoch
 
 
+@transaction.atomic
 def _begin() -> UUID:
+    """The first start: of several at once, the others wait here until row and file are there."""
     run(
         "INSERT INTO messengers_instance (id, epoch, activated_at)"
         " VALUES (1, %s, clock_timestamp()) ON CONFLICT DO NOTHING",

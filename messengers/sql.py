@@ -25,3 +25,15 @@ def run(statement: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> int:
     with connection.wrap_database_errors:
         changed: int = connection.connection.execute(statement, params).rowcount
         return changed
+
+
+def durably() -> None:
+    """Make the running transaction's commit survive a crash, however the server is configured.
+
+    With `synchronous_commit = off` a crashed server forgets what it has called committed: an intent
+    that was sent, or a withdrawal that a provider got its 200 for.
+    """
+    rows(
+        "SELECT set_config('synchronous_commit', 'on', true)"
+        " WHERE current_setting('synchronous_commit') = 'off'"
+    )

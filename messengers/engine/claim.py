@@ -9,7 +9,7 @@ from django.db import transaction
 from messengers.addresses import TABLE
 from messengers.engine.open_batches import OpenBatch, Recipient, Values
 from messengers.outbox.start import values_place
-from messengers.sql import Row, rows
+from messengers.sql import Row, durably, rows
 from privacy.vault import KeyRing, SealBroken, Where
 
 MAX_CLAIM = 16  # batches at a time: replies are batches of one
@@ -52,7 +52,10 @@ def claim(channel: UUID, *, want: int, min_priority: int, lease_seconds: float) 
 
     A crash from here on costs one lease and nothing else: nothing is on the wire.
     """
-    chosen, size = [], 0
+    # Or a crashed server might forget this and give the same token to somebody else.
+    durably()
+    chosen: list[int] = []
+    size = 0
     for batch, batch_size in rows(NEXT, [channel, min_priority, MAX_CLAIM]):
         if chosen and size + batch_size > want:
             break

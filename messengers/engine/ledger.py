@@ -17,7 +17,7 @@ from uuid import UUID
 from messengers.engine.open_batches import Intent, OpenBatch, Result
 from messengers.engine.outcomes import Verdict
 from messengers.outbox.control import recount
-from messengers.sql import rows, run
+from messengers.sql import durably, rows, run
 from privacy.vault import keyed_hash
 
 LOCK = """
@@ -109,6 +109,7 @@ class Facts:
 
 def lock(batches: Sequence[OpenBatch], epoch: UUID) -> Facts:
     """Steps 1 and 2. To be called first in the transaction."""
+    durably()
     facts = Facts()
     pairs = [[batch.id for batch in batches], [batch.token for batch in batches]]
     facts.ours = {row[0] for row in rows(LOCK, pairs)}

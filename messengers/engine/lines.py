@@ -57,7 +57,7 @@ class Line:
         self.adapter: Adapter = adapter_for(account_of(channel))
         self.transport: Transport = transport_for(self.adapter)
         self.call_seconds = call_seconds(channel)
-        self.lease_seconds = self.call_seconds + LEASE_SLACK
+        self.lease_seconds = self.call_seconds + LEASE_SLACK  # built on the database's clock
         self.window = WINDOW
         if self.adapter.transport == "smtp":
             # A mail server takes one mail at a time on each connection: more would only queue up.

@@ -4,7 +4,7 @@ from django.db import transaction
 
 from messengers.engine import ledger
 from messengers.outbox.control import expire, finish
-from messengers.sql import rows, run
+from messengers.sql import durably, rows, run
 
 MAX_LOSSES = 8  # leases lost in a row: whatever kills its workers is in this batch
 AT_A_TIME = 100  # batches in one transaction
@@ -61,6 +61,7 @@ def sweep_leases() -> int:
 
 @transaction.atomic
 def _sweep_some() -> int:
+    durably()
     expired = rows(LOCK_EXPIRED, [AT_A_TIME])
     if not expired:
         return 0

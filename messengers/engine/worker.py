@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from messengers import instance
 from messengers.contract import NotSent, Outcome
 from messengers.doorbell import ring
-from messengers.engine import ledger, window
+from messengers.engine import ledger, lines, window
 from messengers.engine.claim import claim, due_channels, load
 from messengers.engine.effects import Effects, add_opt_outs
 from messengers.engine.lines import WINDOW, Line
@@ -33,7 +33,6 @@ FLUSH_SECONDS = 0.01  # … or the oldest has waited so long
 POLL_SECONDS = 0.005
 LOOK_SECONDS = 0.1  # between two looks for batches that became due
 SHY_SECONDS = 0.05  # before a gate that was being changed is asked again
-COMMIT_SECONDS = 4.0  # after a longer commit nothing is sent: its lease might end before the call
 KEYSTORE_WAIT = 10.0
 DATABASE_WAIT = 0.25
 DATABASE_PATIENCE = 60.0  # seconds without a database before a worker gives up
@@ -216,8 +215,9 @@ class Worker:
         except (OperationalError, InterfaceError):
             self._undo(intents)
             raise
-        # Nothing that can fail may come between the commit and the calls.
-        self._submit(allowed, is_late=time.monotonic() - started > COMMIT_SECONDS)
+        # Nothing that can fail may come between the commit and the calls; and after a very slow
+        # commit nothing is sent, because its lease might end before the call does.
+        self._submit(allowed, is_late=time.monotonic() - started > lines.LEASE_SLACK / 2)
         for batch in mine:
             batch.results = batch.results[batch.written :]
         self.oldest_result = time.monotonic() if any(b.results for b in self.batches) else None

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from messengers.doorbell import ring_after_commit
 from messengers.models import Dispatch
-from messengers.sql import rows, run
+from messengers.sql import durably, rows, run
 
 LOCK_OPEN = """
     SELECT id FROM messengers_batch
@@ -158,6 +158,7 @@ def _move(
     only_from: Collection[Dispatch.Status] | None = None,
 ) -> bool:
     """Advance the dispatch if the table of transitions leads there; the old status is the lock."""
+    durably()
     origins = [old for old, nexts in Dispatch.TRANSITIONS.items() if to in nexts]
     if only_from is not None:
         origins = [old for old in origins if old in only_from]

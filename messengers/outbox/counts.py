@@ -45,7 +45,7 @@ class BatchView:
 
 def counts(dispatch_id: UUID) -> dict[str, int]:
     """Every state with its number, nought included; the numbers sum to the dispatch's size."""
-    found = dict(rows(IN_TOTAL, _named(dispatch_id)))
+    found: dict[str, int] = {row[0]: row[1] for row in rows(IN_TOTAL, _named(dispatch_id))}
     return {str(status): found.get(str(status), 0) for status in Delivery.Status}
 
 

@@ -23,6 +23,7 @@ AT = "2026-11-21T20:00:00+00:00"
 @pytest.fixture(autouse=True)
 def routing(settings) -> Iterator[None]:
     settings.INBOUND = "tests.messengers.inbound_double"
+    settings.ROOT_URLCONF = "messengers.urls"
     inbound.forget()
     yield
     inbound.forget()
