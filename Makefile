@@ -53,8 +53,10 @@ clean: ## Remove what can be made again; data under var/ stay
 	@find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +
 	@find . -name '*.mo' -not -path './var/*' -delete
 
-install: $(VENV)/requirements.txt
-install-dev: $(VENV)/requirements.txt $(VENV)/requirements-dev.txt
+install: $(VENV)/requirements.txt ## Install what runs, and compile the translations
+	@$(BIN)/python -m config.translations
+
+install-dev: install $(VENV)/requirements-dev.txt ## Install what tests and lint need, too
 
 # A copy of what was installed last: nothing is done until the file changes.
 $(VENV)/%.txt: %.txt | $(VENV)/ready

@@ -141,3 +141,7 @@ def _complete(message: Message) -> bool:
 def _without_dates(text: bytes) -> list[bytes]:
     dated = (b'"POT-Creation-Date', b'"PO-Revision-Date', b'"Generated-By')
     return [line for line in text.splitlines() if not line.startswith(dated)]
+
+
+if __name__ == "__main__":
+    compile_catalogues()
