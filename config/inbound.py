@@ -175,4 +175,3 @@ def _sealed_line(line: str, values: dict[str, str]) -> str:
             made.append(f"{{link_{len(values) - 1}_url}}")
             at = url.end()
     return " ".join(made)
-

@@ -199,7 +199,10 @@ def confirmation_content(wording: Wording, channel: Channel) -> Content:
 
 
 def staff_of(actor: Actor) -> User | None:
-    return User.objects.filter(pk=actor.ref).first() if actor.kind == "staff" else None
+    """The member of staff behind an actor; None for tokens, subscribers and the house itself."""
+    return (
+        User.objects.filter(pk=actor.ref).first() if actor.kind == "staff" and actor.ref else None
+    )
 
 
 def _shown(template: str, newsletter: Newsletter, language: str, kind: str, notice: Notice) -> str:

@@ -171,8 +171,7 @@ class Checker:
         known: dict[bytes, str] = {}
         for some in _chunks(list(digests)):
             rows = AddressIndex.objects.filter(channel=self.channel, digest__in=some)
-            own = rows.filter(address__in=self._subscribed_addresses())
-            addresses = dict(own.values_list("address", "digest"))
+            addresses = dict(rows.values_list("address", "digest"))
             statuses = Subscription.objects.filter(
                 newsletter=self.newsletter, address__in=addresses
             ).values_list("address", "status")
@@ -180,9 +179,6 @@ class Checker:
         ended = {Status.WITHDRAWN, Status.OBJECTED, Status.LAPSED}
         for digest, status in known.items():
             digests[digest].code = "withdrew_here" if status in ended else "already_subscribed"
-
-    def _subscribed_addresses(self) -> object:
-        return Subscription.objects.filter(newsletter=self.newsletter).values("address")
 
     def _against_suppressions(self, verdicts: list[Verdict]) -> None:
         """Slow hashes for whoever would be loaded, on all processors; none if none is listed."""
@@ -212,13 +208,17 @@ def report_of(verdicts: Iterable[Verdict]) -> list[list[object]]:
 def read_date(text: str, zone: ZoneInfo) -> datetime | None:
     """ISO 8601 or day.month.year, in the newsletter's zone unless it names its own."""
     clean = " ".join(text.replace(" Uhr", "").replace(",", " ").split())
+    found = _iso_date(clean) or _german_date(clean)
+    if found is None or found.tzinfo:
+        return found
+    return found.replace(tzinfo=zone)
+
+
+def _iso_date(text: str) -> datetime | None:
     try:
-        found = datetime.fromisoformat(clean)
+        return datetime.fromisoformat(text)
     except ValueError:
-        found = _german_date(clean)
-        if found is None:
-            return None
-    return found if found.tzinfo else found.replace(tzinfo=zone)
+        return None
 
 
 def _german_date(text: str) -> datetime | None:

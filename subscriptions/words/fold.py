@@ -76,7 +76,7 @@ _QUOTE_BEGINS = re.compile(
 
 def own_words(text: str) -> str:
     """`text` without quoted lines, signatures and what a mail program adds below."""
-    lines = []
+    lines: list[str] = []
     for line in text[:MAX_CHARACTERS_READ].splitlines()[:MAX_LINES_READ]:
         if line.lstrip("\u200b\ufeff ").startswith((">", "&gt;", "|>")):
             continue

@@ -1,6 +1,6 @@
 """The smallest newsroom: one newsletter with three topics on a simulator and a mail channel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from messengers.models import Channel, Delivery, Dispatch
 from messengers.outbox.start import values_place
 from privacy.access import Actor
 from privacy.access.actions import create_staff, grant_role
-from privacy.models import User
+from privacy.models import Grant, User
 from subscriptions.actions import create_newsletter
 from subscriptions.conversation import Incoming, answer
 from subscriptions.models import Newsletter
@@ -83,7 +83,7 @@ def newsletter(chat, mail) -> Newsletter:
 def make_staff(role: str, email: str = "", newsletter: Newsletter | None = None) -> User:
     user = create_staff(email=email or f"{role}@example.org", password="x" * 20, actor=SYSTEM)
     scope = newsletter.pk if newsletter else None
-    grant_role(user=user, role=role, newsletter=scope, actor=SYSTEM)
+    grant_role(user=user, role=Grant.Role(role), newsletter=scope, actor=SYSTEM)
     return user
 
 
@@ -135,7 +135,7 @@ def _values(delivery: Delivery) -> dict[str, str]:
     return orjson.loads(open_sealed(subject, "ops", where, bytes(delivery.values_sealed)))
 
 
-def outgoing(after: set[Any] = frozenset()) -> list[Sent]:
+def outgoing(after: Collection[Any] = ()) -> list[Sent]:
     rows = Dispatch.objects.exclude(pk__in=after).order_by("pk")
     return [Sent(dispatch) for dispatch in rows]
 

@@ -1,6 +1,7 @@
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 
-import psutil
 import pytest
 from django.db import connection
 
@@ -159,6 +160,12 @@ def test_values_are_never_part_of_the_statement(newsletter):
 ROUNDS = 10
 
 
+def processor_seconds(process: int) -> float:
+    """User and system time of a process so far (proc(5), fields 14 and 15 of stat)."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.mark.slow
 def test_a_live_count_over_100_000_people_takes_less_than_a_tenth_of_a_second(
     newsletter, chat, clusters
@@ -169,16 +176,15 @@ def test_a_live_count_over_100_000_people_takes_less_than_a_tenth_of_a_second(
         # In one process, whose own processor time is the same on a busy machine.
         cursor.execute("SET LOCAL max_parallel_workers_per_gather = 0")
         cursor.execute("SELECT pg_backend_pid()")
-        server = psutil.Process(cursor.fetchone()[0])
+        server = cursor.fetchone()[0]
     rule = {"all": [{"topic": ["sport"]}, {"not": {"language": ["en"]}}]}
     assert total(newsletter, rule) == 40_000
 
-    before = server.cpu_times()
+    before = processor_seconds(server)
     for _ in range(ROUNDS):
         audience.count(newsletter.pk, rule)
-    after = server.cpu_times()
+    seconds = (processor_seconds(server) - before) / ROUNDS
 
-    seconds = (after.user + after.system - before.user - before.system) / ROUNDS
     print(
         f"\naudience: count over 100,000 subscriptions, {seconds * 1000:.0f} ms of processor time"
     )

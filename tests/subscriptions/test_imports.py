@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import transaction
 
 from config.demo.people import by_mail, by_phone
 from messengers.models import Address, Gate
 from privacy.access import Actor, NotAllowed
-from privacy.models import AuditEntry, DataSubject
+from privacy.models import AuditEntry, DataSubject, Grant
 from privacy.suppression import fingerprint, suppress
 from subscriptions import audience
 from subscriptions.consent import prove
@@ -147,8 +147,8 @@ def test_nobody_imported_is_reached_before_the_officer_has_approved(load, newsle
     assert opened == 2
     assert audience.count(newsletter.pk, {})["total"] == 2
     assert audience.count(newsletter.pk, {"topic": ["sport"]})["total"] == 2
-    consent = Subscription.objects.first().confirmed_at
-    assert consent == datetime(2024, 5, 3, 8, 0, tzinfo=UTC)
+    consents = set(Subscription.objects.values_list("confirmed_at", flat=True))
+    assert consents == {datetime(2024, 5, 3, 8, 0, tzinfo=UTC)}
     assert AuditEntry.objects.filter(action="import.approved").count() == 1
 
 
@@ -156,7 +156,7 @@ def test_the_uploader_cannot_approve_even_with_the_right_to(load, publisher):
     from privacy.access.actions import grant_role
 
     imported = load(line())
-    grant_role(user=publisher, role="dpo", newsletter=None, actor=Actor.system("test"))
+    grant_role(user=publisher, role=Grant.Role.DPO, newsletter=None, actor=Actor.system("test"))
 
     with pytest.raises(SameHands):
         approve_import(imported=imported, actor=Actor.staff(publisher))
@@ -304,7 +304,7 @@ def test_kill_9_in_the_middle_of_loading_leaves_nobody(check, settings):
     names = ("HOST", "PORT", "USER", "PASSWORD", "NAME")
     databases = {
         alias: {name: str(values[name]) for name in names}
-        for alias, values in connection.settings_dict and settings.DATABASES.items()
+        for alias, values in dict(settings.DATABASES).items()
     }
     env = {**os.environ, "PYTHONPATH": os.getcwd()}
 

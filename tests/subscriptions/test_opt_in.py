@@ -38,8 +38,10 @@ def ask(newsletter, channel, identifier=MAIL, **more):
 
 
 def confirm(opt_in, **more):
-    given = {"method": "link", "event_at": timezone.now(), "evidence": {"form": "page/1"}}
-    return confirm_opt_in(opt_in=opt_in, **(given | more))
+    event_at = more.get("event_at", timezone.now())
+    return confirm_opt_in(
+        opt_in=opt_in, method="link", event_at=event_at, evidence={"form": "page/1"}
+    )
 
 
 def test_the_form_sends_one_mail_with_the_wording_and_a_link_that_works_once(newsletter, mail):

@@ -107,4 +107,6 @@ def test_no_answer_of_an_action_names_a_person_in_its_error(say, chat):
         confirm_opt_in(opt_in=opt_in, method="reply", event_at=timezone.now(), evidence={})
 
     assert PHONE not in str(caught.value)
-    assert str(find_address(chat, PHONE).pk) not in str(caught.value)
+    address = find_address(chat, PHONE)
+    assert address
+    assert str(address.pk) not in str(caught.value)

@@ -126,6 +126,7 @@ def test_no_gate_is_claimed_after_a_stop_has_been_committed(say, chat):
 
         _, ended = at_once(claim, end)
 
+        assert isinstance(ended, list)
         assert len(ended) == 1
         assert [taken for was_over, taken in claims if was_over and taken] == []
         assert any(was_over for was_over, _ in claims)

@@ -81,6 +81,7 @@ def test_the_default_wordings_keep_their_own_rules(kind, language):
 def test_a_published_wording_fits_its_messenger(newsletter, chat, mail, language):
     for channel in (chat, mail):
         wording = current_wording(newsletter, language, channel.kind)
+        assert wording
         content = confirmation_content(wording, channel)
         assert adapter(channel.kind).check(content) == []
         assert content.markdown == wording.text
@@ -162,6 +163,7 @@ def test_publishing_an_old_version_again_brings_it_back(newsletter):
 @pytest.mark.django_db
 def test_another_notice_makes_another_wording(newsletter):
     old = current_wording(newsletter, "de", "simulator")
+    assert old
     notice = publish_notice(newsletter=newsletter, language="de", text="Neu.", actor=SYSTEM)
 
     new = publish_wording(
