@@ -42,7 +42,7 @@ class Page:
         self.status = response.status_code
         self.content = response.content
         self.headers = response.headers
-        self.soup = BeautifulSoup(response.content, "lxml")
+        self.soup = BeautifulSoup(response.content, "html.parser")
 
     @property
     def text(self) -> str:
