@@ -68,7 +68,7 @@ $(VENV)/ready:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Jawort needs Python 3.11 or newer: install it, or name it with make PYTHON=/path/to/python3." >&2; \
 		exit 1; }
-	@$(PYTHON) -m venv --clear $(VENV) || { \
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { \
 		echo "Python cannot make a virtual environment: install the package python3-venv." >&2; \
 		exit 1; }
 	@touch $@
