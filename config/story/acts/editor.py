@@ -81,7 +81,7 @@ def _finished(stage: Stage, page: Page) -> str:
     def look() -> Page | None:
         shown = editor.open(page.url)
         bar = shown.soup.find("progress")
-        full = bar and bar.get("value") == bar.get("max")  # type: ignore[union-attr]
+        full = bar and bar.get("value") == bar.get("max")
         return shown if full else None
 
     shown: Page = wait_for(look, "the broadcast to finish", SEND_SECONDS, step=0.5)
