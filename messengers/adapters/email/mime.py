@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import formataddr, formatdate
@@ -131,7 +130,7 @@ def _mailbox(name: str, address: str) -> str:
 
 def _text_part(subtype: str, text: str) -> str:
     # Line ends first: quoted-printable keeps CRLF as line ends and encodes everything else.
-    data = re.sub(r"\r\n|\r|\n", "\r\n", text).encode()
+    data = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n").encode()
     encoded = binascii.b2a_qp(data, istext=True).decode("ascii")
     # A text without any line end of its own is broken by bare line feeds, which SMTP forbids.
     encoded = re.sub(r"\r?\n", "\r\n", encoded)
