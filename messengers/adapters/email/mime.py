@@ -133,7 +133,7 @@ def _text_part(subtype: str, text: str) -> str:
     data = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n").encode()
     encoded = binascii.b2a_qp(data, istext=True).decode("ascii")
     # A text without any line end of its own is broken by bare line feeds, which SMTP forbids.
-    encoded = re.sub(r"\r?\n", "\r\n", encoded)
+    encoded = encoded.replace("\r\n", "\n").replace("\n", "\r\n")
     return (
         f"Content-Type: text/{subtype}; charset=utf-8\r\n"
         f"Content-Transfer-Encoding: quoted-printable\r\n\r\n{encoded}"
