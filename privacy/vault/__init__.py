@@ -17,7 +17,7 @@ from privacy.vault.hashes import blind_index, keyed_hash, new_token, token_hash
 from privacy.vault.inbox import destroy_inbox_keys, open_inbox, seal_inbox
 from privacy.vault.keyring import KeyRing
 from privacy.vault.links import read_link, sign_link
-from privacy.vault.proof import confirm_root_key
+from privacy.vault.proof import confirm_root_key, root_key_fits
 from privacy.vault.subjects import (
     TooManyOrphans,
     new_subject,
@@ -52,6 +52,7 @@ __all__ = [
     "open_sealed",
     "open_system",
     "read_link",
+    "root_key_fits",
     "seal",
     "seal_inbox",
     "seal_system",

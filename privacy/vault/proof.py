@@ -19,22 +19,28 @@ ADD = """INSERT INTO keystore_keyepoch (number, created_at, proof) VALUES (%s, %
 _confirmed: set[bytes] = set()
 
 
+def root_key_fits() -> bool:
+    """Whether this key belongs to this keystore; an empty keystore fits every key."""
+    known = store.read(FIND, [KEK_EPOCH])
+    return not known or hmac.compare_digest(bytes(known[0][0]), _proof())
+
+
 def confirm_root_key() -> None:
     """Raise `WrongRootKey` unless this key belongs to this keystore; the first key is taken."""
-    proof = hmac.digest(subkey(f"kek/{KEK_EPOCH}"), b"proof", "sha256")[:PROOF_BYTES]
-    known = store.read(FIND, [KEK_EPOCH])
-    if not known:
-        store.write(ADD, [KEK_EPOCH, timezone.now(), proof])
-        known = store.read(FIND, [KEK_EPOCH])
-    if not hmac.compare_digest(bytes(known[0][0]), proof):
+    store.write(ADD, [KEK_EPOCH, timezone.now(), _proof()])
+    if not root_key_fits():
         raise WrongRootKey(
             "this root key is not the one that the keystore was filled with:"
             " restore the file that JAWORT_KEY_FILE names from its backup."
         )
-    _confirmed.add(proof)
+    _confirmed.add(_proof())
 
 
 def confirm_once() -> None:
     """`confirm_root_key` at the first new key that a process makes."""
     if not _confirmed:
         confirm_root_key()
+
+
+def _proof() -> bytes:
+    return hmac.digest(subkey(f"kek/{KEK_EPOCH}"), b"proof", "sha256")[:PROOF_BYTES]

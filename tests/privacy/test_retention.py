@@ -72,6 +72,22 @@ def test_terms_end_to_the_minute(db, data_class, start, end):
         assert begun < starts_before(data_class, gone)
 
 
+# Who else keeps to a rule: a tick of its own, the act itself, or (named in the docs) nobody yet.
+OWN_TICK = {"pending_opt_in", "pending_opt_in_chat", "inbound_text", "import_file"}
+BY_THE_ACT = {"active_subscription"}
+NOT_YET = {"consent_evidence", "audit_entry", "breach_register"}
+
+
+def test_every_rule_with_a_term_is_kept_by_somebody():
+    with_term = {
+        name
+        for name, rule in DEFAULTS.items()
+        if rule.period is not None or rule.years_to_year_end is not None
+    }
+
+    assert with_term - set(registry.expiries()) <= OWN_TICK | BY_THE_ACT | NOT_YET
+
+
 def test_what_has_no_term_says_so(db):
     with pytest.raises(NoTerm):
         ends_at(rule_of("suppression", date(2026, 1, 1)), NOW)

@@ -333,6 +333,17 @@ def test_another_root_key_than_the_keystores_is_refused(db, settings, monkeypatc
     assert DataSubject.objects.count() == 0
 
 
+def test_readiness_knows_a_swapped_key_file_and_an_empty_keystore(db, client, settings):
+    assert client.get("/readyz").status_code == 200
+    vault.confirm_root_key()
+    assert client.get("/readyz").status_code == 200
+
+    settings.JAWORT_KEY = os.urandom(32)
+
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.content) == (503, b"the root key is not the keystore's\n")
+
+
 def test_a_keystore_that_is_away_is_said_and_not_hidden(transactional_db, where):
     subject = vault.new_subject()
     sealed = vault.seal(subject, "ops", where, PHONE)
