@@ -6,8 +6,10 @@ everybody stands here.
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import translation
 
@@ -15,9 +17,11 @@ from messengers.addresses import find_address
 from messengers.attempts import open_attempt
 from messengers.channels import adapter_of
 from messengers.contract import Adapter, BadAddress, Content, Event, OptOutEvent, TextEvent
-from messengers.models import Address, Channel, Delivery, Dispatch, InboundEvent
+from messengers.gates import close_gates
+from messengers.models import Address, Channel, Delivery, Dispatch, Gate, InboundEvent
 from messengers.outbox import reply
 from privacy.models import DataSubject
+from privacy.vault import KeystoreDown
 from subscriptions.actions import close_by_platform, withdraw
 from subscriptions.conversation import Incoming, answer, understand
 from subscriptions.models import Newsletter, Subscription, Topic
@@ -32,20 +36,23 @@ SUBJECTS = {"de": "Ihre Anfrage", "en": "Your request"}
 SAID_BY_PERSON = frozenset({"complaint", "unsubscribed"})
 
 
-def withdraw_now(channel: Channel, events: Iterable[Event]) -> None:
-    """Apply every withdrawal among `events` inside the hook's own transaction.
+def withdraw_now(channel: Channel, events: Iterable[Event]) -> set[str]:
+    """Apply every withdrawal among `events` inside the hook's own transaction; their refs.
 
     What has been committed with it stops the engine; saying goodbye is left for later.
     """
     adapter: Adapter | None = None
+    applied: set[str] = set()
     for event in events:
         if not isinstance(event, TextEvent | OptOutEvent):
             continue
         adapter = adapter or adapter_of(channel)
         if isinstance(event, OptOutEvent):
-            _opted_out(channel, adapter, event)
+            is_applied = _opted_out(channel, adapter, event)
         else:
-            _said(channel, adapter, event)
+            is_applied = _said(channel, adapter, event)
+        applied |= {event.ref} if is_applied else set()
+    return applied
 
 
 def handle(event: InboundEvent, opened: TextEvent) -> None:
@@ -73,38 +80,56 @@ def answer_subject(subject: UUID, template: str, context: Mapping[str, str]) -> 
     reply(address=address, content=content, values=values, kind=Dispatch.Kind.ANSWER)
 
 
-def _said(channel: Channel, adapter: Adapter, event: TextEvent) -> None:
+def _said(channel: Channel, adapter: Adapter, event: TextEvent) -> bool:
+    """Whether a text withdrew something, or would have if there were anything."""
     try:
         incoming = _incoming(channel, adapter, event)
     except BadAddress:
-        return
-    understood = understand(incoming)
-    if understood.reading.intent not in WITHDRAWING:
-        return
+        return False
+    reading = understand(incoming).reading
     address = find_address(channel, incoming.canonical)
-    if address is None:
-        return
-    hint, topics = understood.reading.newsletter, understood.reading.topics
-    is_topic = understood.reading.intent is Intent.STOP_TOPIC
-    withdraw(
-        address=address,
-        newsletter=Newsletter.objects.filter(pk=hint).first() if hint and not is_topic else None,
-        topic=Topic.objects.filter(pk__in=topics) if is_topic else None,
+    if reading.intent not in WITHDRAWING or address is None:
+        return False
+    is_topic = reading.intent is Intent.STOP_TOPIC
+    is_one = bool(reading.newsletter) and not is_topic
+    one = Newsletter.objects.filter(pk=reading.newsletter).first() if is_one else None
+    _end(
+        address,
+        newsletter=one,
+        topic=Topic.objects.filter(pk__in=reading.topics) if is_topic else None,
         method=incoming.method,
         event_at=incoming.at,
         evidence=incoming.evidence,
     )
+    return True
 
 
-def _opted_out(channel: Channel, adapter: Adapter, event: OptOutEvent) -> None:
+def _opted_out(channel: Channel, adapter: Adapter, event: OptOutEvent) -> bool:
+    """Whether a sign of the platform was applied."""
     address = _sender_of(channel, adapter, event)
     if address is None:
-        return
+        return False
     if event.cause in SAID_BY_PERSON:
         evidence = {"platform": str(event.cause), "message_id": event.ref}
-        withdraw(address=address, method="platform", event_at=event.at, evidence=evidence)
+        _end(address, method="platform", event_at=event.at, evidence=evidence)
     else:
         close_by_platform(address=address, cause=str(event.cause), event_at=event.at)
+    return True
+
+
+def _end(address: Address, **how: Any) -> None:
+    """Withdraw; without the key store at least close the gates: the proof comes with the retry."""
+    try:
+        with transaction.atomic():
+            withdraw(address=address, **how)
+    except KeystoreDown:
+        if how.get("topic") is not None:
+            return
+        rows = Subscription.objects.filter(address=address)
+        if how.get("newsletter"):
+            rows = rows.filter(newsletter=how["newsletter"])
+        gates = list(rows.values_list("pk", flat=True))
+        close_gates(gate_ids=gates, reason=Gate.Reason.WITHDRAWN)
 
 
 def _sender_of(channel: Channel, adapter: Adapter, event: OptOutEvent) -> Address | None:

@@ -1,3 +1,4 @@
+# ruff: noqa: F811  # the fixtures of tests/subscriptions are imported, and named again to be used
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +9,7 @@ from messengers.attempts import seal_attempt
 from messengers.contract import OptOutEvent, ReceiptEvent, TextEvent
 from messengers.models import Address, Delivery, Dispatch, Gate, InboundEvent
 from privacy.models import AuditEntry
+from privacy.vault import KeystoreDown
 from subscriptions.models import ConsentRecord, OptIn, Subscription
 from tests.subscriptions.conftest import (  # noqa: F401
     MAIL,
@@ -34,7 +36,7 @@ def inbound(channel):
 
 
 @pytest.fixture
-def subscription(say):  # noqa: F811
+def subscription(say):
     say("START")
     say("JA")
     return Subscription.objects.get()
@@ -47,7 +49,7 @@ def is_open(subscription):
 @pytest.mark.parametrize(
     "words", ["STOP", "bitte abmelden, danke", "stpo", "LÖSCHEN", "Unsubscribe"]
 )
-def test_a_withdrawal_is_applied_inside_the_hooks_transaction(chat, subscription, words):  # noqa: F811
+def test_a_withdrawal_is_applied_inside_the_hooks_transaction(chat, subscription, words):
     assert is_open(subscription)
     before = Dispatch.objects.count()
 
@@ -66,7 +68,34 @@ def withdraw_and_fail(channel):
     raise RuntimeError("no commit")
 
 
-def test_if_the_hook_fails_nothing_was_withdrawn(chat, subscription):  # noqa: F811
+def test_the_hook_learns_which_events_were_withdrawals(chat, subscription):
+    events = [text("Hallo"), text("STOP"), text("ABMELDEN", sender="+4917604069009")]
+
+    assert withdraw_now(chat, events) == {"e-STOP"}
+
+
+def test_without_the_key_store_a_stop_still_stops_and_is_proved_later(
+    chat,
+    subscription,
+    monkeypatch,
+):
+    from privacy.vault import store
+
+    def down(*args):
+        raise KeystoreDown("the key store does not answer.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "read", down)
+        withdraw_now(chat, [text("STOP")])
+        assert not is_open(subscription)
+        assert not ConsentRecord.objects.filter(state="withdrawn").exists()
+
+    withdraw_now(chat, [text("STOP")])
+
+    assert ConsentRecord.objects.filter(state="withdrawn").count() == 1
+
+
+def test_if_the_hook_fails_nothing_was_withdrawn(chat, subscription):
     with pytest.raises(RuntimeError, match="no commit"):
         withdraw_and_fail(chat)
 
@@ -74,7 +103,7 @@ def test_if_the_hook_fails_nothing_was_withdrawn(chat, subscription):  # noqa: F
     assert not ConsentRecord.objects.filter(state="withdrawn").exists()
 
 
-def test_the_answer_comes_later_and_once(chat, subscription):  # noqa: F811
+def test_the_answer_comes_later_and_once(chat, subscription):
     withdraw_now(chat, [text("STOP")])
     before = set(Dispatch.objects.values_list("pk", flat=True))
 
@@ -87,13 +116,13 @@ def test_the_answer_comes_later_and_once(chat, subscription):  # noqa: F811
 
 
 @pytest.mark.parametrize("words", ["Stopp den Krieg!", "ANMELDEN", "Shop", "> STOP", "Aus Berlin"])
-def test_what_is_no_withdrawal_changes_nothing_in_the_hook(chat, subscription, words):  # noqa: F811
+def test_what_is_no_withdrawal_changes_nothing_in_the_hook(chat, subscription, words):
     withdraw_now(chat, [text(words)])
 
     assert is_open(subscription)
 
 
-def test_a_topic_ends_in_the_hook_as_well(chat, subscription):  # noqa: F811
+def test_a_topic_ends_in_the_hook_as_well(chat, subscription):
     withdraw_now(chat, [text("STOP SPORT")])
 
     assert is_open(subscription)
@@ -101,7 +130,7 @@ def test_a_topic_ends_in_the_hook_as_well(chat, subscription):  # noqa: F811
 
 
 @pytest.mark.parametrize("cause", ["blocked", "kicked"])
-def test_a_block_closes_the_gate_until_a_new_double_opt_in(chat, subscription, say, cause):  # noqa: F811
+def test_a_block_closes_the_gate_until_a_new_double_opt_in(chat, subscription, say, cause):
     withdraw_now(chat, [OptOutEvent(ref="o-1", at=AT, sender=PHONE, cause=cause)])
 
     gate = Gate.objects.get(pk=subscription.pk)
@@ -117,7 +146,7 @@ def test_a_block_closes_the_gate_until_a_new_double_opt_in(chat, subscription, s
 
 
 @pytest.mark.parametrize("cause", ["complaint", "unsubscribed"])
-def test_a_complaint_is_a_withdrawal(chat, subscription, cause):  # noqa: F811
+def test_a_complaint_is_a_withdrawal(chat, subscription, cause):
     withdraw_now(chat, [OptOutEvent(ref="o-1", at=AT, sender=PHONE, cause=cause)])
 
     subscription.refresh_from_db()
@@ -125,7 +154,7 @@ def test_a_complaint_is_a_withdrawal(chat, subscription, cause):  # noqa: F811
     assert Gate.objects.get(pk=subscription.pk).reason == "withdrawn"
 
 
-def test_a_complaint_without_a_sender_is_found_by_what_was_complained_about(chat, subscription):  # noqa: F811
+def test_a_complaint_without_a_sender_is_found_by_what_was_complained_about(chat, subscription):
     delivery = Delivery.objects.earliest("pk")
     attempt = seal_attempt(delivery.pk, 1)
 
@@ -134,14 +163,14 @@ def test_a_complaint_without_a_sender_is_found_by_what_was_complained_about(chat
     assert not is_open(subscription)
 
 
-def test_receipts_and_strangers_are_no_concern_of_the_hook(chat, subscription):  # noqa: F811
+def test_receipts_and_strangers_are_no_concern_of_the_hook(chat, subscription):
     withdraw_now(chat, [ReceiptEvent(ref="r", at=AT), text("STOP", sender="+4917604069009")])
     withdraw_now(chat, [text("STOP", sender="nobody")])
 
     assert is_open(subscription)
 
 
-def test_a_yes_by_mail_counts_only_as_an_answer_to_our_message(mail, newsletter):  # noqa: F811
+def test_a_yes_by_mail_counts_only_as_an_answer_to_our_message(mail, newsletter):
     handle(inbound(mail), text("START", sender=MAIL))
     assert OptIn.objects.count() == 1
     handle(inbound(mail), text("JA", sender=MAIL))
@@ -154,7 +183,7 @@ def test_a_yes_by_mail_counts_only_as_an_answer_to_our_message(mail, newsletter)
     assert Subscription.objects.get().status == "confirmed"
 
 
-def test_a_yes_with_somebody_elses_message_counts_for_nothing(mail, newsletter):  # noqa: F811
+def test_a_yes_with_somebody_elses_message_counts_for_nothing(mail, newsletter):
     handle(inbound(mail), text("START", sender=MAIL))
     handle(inbound(mail), text("START", sender="other@example.org"))
     foreign = Delivery.objects.latest("pk")
@@ -164,7 +193,7 @@ def test_a_yes_with_somebody_elses_message_counts_for_nothing(mail, newsletter):
     assert Subscription.objects.count() == 0
 
 
-def test_an_answer_to_a_request_leaves_sealed_in_the_persons_language(chat, subscription):  # noqa: F811
+def test_an_answer_to_a_request_leaves_sealed_in_the_persons_language(chat, subscription):
     before = set(Dispatch.objects.values_list("pk", flat=True))
     link = "https://news.example.org/privacy/package/Zm9v_b-r/"
 
