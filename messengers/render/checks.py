@@ -60,7 +60,10 @@ MESSAGES = {
     "subject_missing": gettext_noop("A mail needs a subject."),
     "subject_too_long": gettext_noop("The subject has %(length)s characters; at most %(max)s."),
     "too_long": gettext_noop(
-        "The text has %(length)s %(unit)s with its longest fallbacks; here at most %(max)s go out."
+        "The text has %(length)s characters with its longest fallbacks; at most %(max)s go out."
+    ),
+    "too_many_bytes": gettext_noop(
+        "The text has %(length)s bytes with its longest fallbacks; at most %(max)s go out."
     ),
     "unclosed": gettext_noop(
         "Line %(line)s, column %(column)s: a placeholder is opened with { and never closed. "
@@ -166,7 +169,8 @@ def length_problem(text: str, capabilities: Capabilities, *, caption: bool) -> P
     length = measured(text, capabilities)
     if not maximum or length <= maximum:
         return None
-    return problem("too_long", length=length, unit=capabilities.unit, max=maximum)
+    code = "too_many_bytes" if capabilities.unit == "bytes" else "too_long"
+    return problem(code, length=length, max=maximum)
 
 
 def measured(text: str, capabilities: Capabilities) -> int:
@@ -176,7 +180,7 @@ def measured(text: str, capabilities: Capabilities) -> int:
 
 def _document_problems(document: Document, content: Content) -> list[Problem]:
     problems = [
-        problem("too_long", length=int(fault.found), unit="characters", max=markdown.MARKDOWN_MAX)
+        problem("too_long", length=int(fault.found), max=markdown.MARKDOWN_MAX)
         if fault.code == "too_long"
         else problem(fault.code, found=fault.found)
         for fault in document.faults

@@ -129,11 +129,9 @@ def _mailbox(name: str, address: str) -> str:
 
 
 def _text_part(subtype: str, text: str) -> str:
-    # Line ends first: quoted-printable keeps CRLF as line ends and encodes everything else.
-    data = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n").encode()
-    encoded = binascii.b2a_qp(data, istext=True).decode("ascii")
-    # A text without any line end of its own is broken by bare line feeds, which SMTP forbids.
-    encoded = encoded.replace("\r\n", "\n").replace("\n", "\r\n")
+    # Quoted-printable breaks lines as its input does: one kind first, CRLF for all of them after.
+    data = text.replace("\r\n", "\n").replace("\r", "\n").encode()
+    encoded = binascii.b2a_qp(data, istext=True).decode("ascii").replace("\n", "\r\n")
     return (
         f"Content-Type: text/{subtype}; charset=utf-8\r\n"
         f"Content-Transfer-Encoding: quoted-printable\r\n\r\n{encoded}"
