@@ -20,6 +20,7 @@ from privacy.views.action_words import say
 from privacy.views.common import page, show
 
 PER_PAGE = 50
+LONGEST_FACT = 16
 
 
 @page("audit.read")
@@ -82,10 +83,16 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
         "leaf": bytes(entry.leaf).hex(),
         "purpose": written.get("purpose", ""),
         "result": written.get("result", ""),
-        "facts": [f"{name}: {value}" for name, value in written.get("facts", {}).items()],
+        "facts": [f"{name}: {_short(value)}" for name, value in written.get("facts", {}).items()],
         "kind": entry.actor.partition(":")[0],
         "who": entry.actor.partition(":")[2],
     }
+
+
+def _short(value: object) -> str:
+    """Hashes and ids by their beginning: the whole of them is in the exact entry."""
+    text = str(value)
+    return text if len(text) <= LONGEST_FACT else f"{text[:LONGEST_FACT]}…"
 
 
 def _name_staff(rows: list[dict[str, Any]]) -> None:

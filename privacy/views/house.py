@@ -23,6 +23,7 @@ from privacy.models import (
     RetentionRun,
     Suppression,
 )
+from privacy.requests.export.words import class_name
 from privacy.requests.states import ANSWERED
 from privacy.retention.rules import rules_on
 from privacy.views.common import page, show
@@ -74,6 +75,7 @@ def _rules() -> list[RetentionRule]:
     counts = inventory_counts()
     for rule in rules:
         rule.fields = counts.get(rule.data_class, 0)  # type: ignore[attr-defined]
+        rule.called = class_name(rule.data_class)  # type: ignore[attr-defined]
         rule.basis = _(rule.legal_basis)  # type: ignore[attr-defined]
         rule.starts = _(rule.starts_with)  # type: ignore[attr-defined]
     return rules

@@ -17,8 +17,9 @@ from privacy.forms import FindForm, NewRequestForm, PurposeForm
 from privacy.models import DataSubject, Request
 from privacy.requests import actions, people
 from privacy.requests.export.collect import plain
-from privacy.requests.export.labels import label, section_title, value_text
+from privacy.requests.export.labels import desk_title, label, value_text
 from privacy.requests.export.lookups import lookups_of
+from privacy.requests.export.words import STATES, decoded
 from privacy.requests.purposes import Purpose
 from privacy.requests.verbs import describe_everywhere, recipients_of
 from privacy.views.common import complain, page, show, to_request
@@ -28,15 +29,6 @@ from privacy.views.work_list import clock_of
 OPEN_SECONDS = 15 * 60
 SESSION_KEY = "opened_people"
 Group = dict[str, Any]
-STATES = {
-    "requested": gettext_lazy("Asked to subscribe"),
-    "given": gettext_lazy("Said yes"),
-    "refused": gettext_lazy("Said no"),
-    "withdrawn": gettext_lazy("Withdrew"),
-    "renewed": gettext_lazy("Said yes again"),
-    "expired": gettext_lazy("Expired"),
-    "invalidated": gettext_lazy("Declared invalid"),
-}
 COMMITMENTS = (
     ("c_subject", gettext_lazy("Person")),
     ("c_identity", gettext_lazy("Address")),
@@ -215,7 +207,7 @@ def _checked(proof: dict[str, Any]) -> dict[str, Any]:
 
 def _tables(data: dict[str, dict[str, list[dict[str, Any]]]]) -> list[Group]:
     return [
-        {"title": section_title(table), "rows": [_facts(row) for row in rows], "count": len(rows)}
+        {"title": desk_title(table), "rows": [_facts(row) for row in rows], "count": len(rows)}
         for own in data.values()
         for table, rows in own.items()
     ]
@@ -223,7 +215,7 @@ def _tables(data: dict[str, dict[str, list[dict[str, Any]]]]) -> list[Group]:
 
 def _facts(row: dict[str, Any]) -> list[tuple[str, str]]:
     return [
-        (label(key), value_text(value))
+        (label(key), value_text(decoded(key, value)))
         for key, value in row.items()
         if value not in (None, "", [], {})
     ]

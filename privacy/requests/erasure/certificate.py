@@ -11,7 +11,9 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from privacy.access import Actor
 from privacy.audit import canonical, record
@@ -24,6 +26,10 @@ from privacy.vault import token_hash
 SCHEMA = "jawort/erasure-certificate/1"
 # §§ 195, 199(1) BGB: three years, counted from the end of the year.
 EVIDENCE_YEARS = 3
+KEY_NAMES = {
+    "ops": gettext_lazy("of daily work"),
+    "evidence": gettext_lazy("of the proof of consent"),
+}
 
 
 @transaction.atomic
@@ -154,6 +160,17 @@ def _names() -> dict[str, str]:
         "request_file": _("The file of this request, without identifiers"),
         "evidence": _("Sealed proof of the consent that was given"),
         "suppression": _("A keyed hash that keeps the address from being imported again"),
+        "Art. 5(2), 17(3)(e) GDPR": _("Art. 5(2), 17(3)(e) GDPR"),
+        "Art. 17(3)(e) GDPR": _("Art. 17(3)(e) GDPR"),
+        "Art. 21(3), 17(3)(b) GDPR": _("Art. 21(3), 17(3)(b) GDPR"),
+        "Art. 5(2) GDPR": _("Art. 5(2) GDPR"),
+        "apps": _("every app"),
+        "tables": _("every table of the database"),
+        "cache": _("the cache"),
+        "exports": _("export packages"),
+        "media": _("pictures"),
+        "broker": _("the task queue"),
+        "logs": _("the logs"),
         "ledger": _("Entries of the audit log and consent ledger, with random numbers only"),
     }
 
@@ -170,7 +187,7 @@ def _steps_section(facts: dict[str, Any]) -> dict[str, Any]:
 def _deleted_section(facts: dict[str, Any]) -> dict[str, Any]:
     rows = [[table, str(count)] for table, count in facts["deleted"].items()]
     keys = _("Destroyed keys: %(keys)s. Destroyed export packages: %(packages)s.") % {
-        "keys": ", ".join(facts["keys_destroyed"]),
+        "keys": ", ".join(str(KEY_NAMES[key]) for key in facts["keys_destroyed"]),
         "packages": facts["packages_destroyed"],
     }
     return _section(_("What was deleted"), [_("Table"), _("Rows")], rows, [keys])
@@ -182,8 +199,11 @@ def _kept_section(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _kept_text(item: dict[str, str]) -> str:
-    until = item["until"] or _("as long as it is needed, reviewed every 3 years")
-    return f"{until} · {item['basis']}"
+    if item["until"]:
+        until = date_format(date.fromisoformat(item["until"]), "DATE_FORMAT")
+    else:
+        until = _("as long as it is needed, reviewed every 3 years")
+    return f"{until} · {name_of(item['basis'])}"
 
 
 def _scan_section(facts: dict[str, Any]) -> dict[str, Any]:
@@ -192,7 +212,7 @@ def _scan_section(facts: dict[str, Any]) -> dict[str, Any]:
         " Found: %(residues)s."
     ) % {
         "forms": facts["scan"]["forms"],
-        "places": ", ".join(facts["scan"]["places"]),
+        "places": ", ".join(map(name_of, facts["scan"]["places"])),
         "residues": facts["scan"]["residues"],
     }
     return _section(_("Verification"), [], [], [sentence])

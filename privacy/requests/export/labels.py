@@ -15,6 +15,7 @@ LABELS = {
     "action": gettext_lazy("What happens then"),
     "address": gettext_lazy("Address"),
     "addresses": gettext_lazy("Addresses"),
+    "answer": gettext_lazy("Answer"),
     "at": gettext_lazy("When"),
     "authority": gettext_lazy("Supervisory authority"),
     "broadcast": gettext_lazy("Broadcast"),
@@ -46,6 +47,7 @@ LABELS = {
     "legal_basis": gettext_lazy("Legal basis"),
     "messages": gettext_lazy("Messages to the person"),
     "messenger": gettext_lazy("Messenger"),
+    "message_id": gettext_lazy("Message number"),
     "method": gettext_lazy("How"),
     "name": gettext_lazy("Name"),
     "newsletter": gettext_lazy("Newsletter"),
@@ -61,6 +63,9 @@ LABELS = {
     "reason": gettext_lazy("Reason"),
     "replies": gettext_lazy("Messages from the person"),
     "requested_at": gettext_lazy("Requested"),
+    "question": gettext_lazy("Question"),
+    "request": gettext_lazy("Request"),
+    "sender": gettext_lazy("Sender"),
     "sent_at": gettext_lazy("Sent"),
     "since": gettext_lazy("Since"),
     "source": gettext_lazy("Source"),
@@ -81,21 +86,29 @@ TITLES = {
     "broadcasts": gettext_lazy("Broadcasts you received"),
     "consent": gettext_lazy("What you agreed to"),
     "gates": gettext_lazy("Whether we may write to you"),
-    "consents": gettext_lazy("What you agreed to"),
-    "consent_records": gettext_lazy("What you agreed to"),
-    "deliveries": gettext_lazy("Messages to you"),
-    "inbound": gettext_lazy("Messages from you"),
-    "messages": gettext_lazy("Messages"),
+    "messages": gettext_lazy("Messages to you"),
     "messages_to_us": gettext_lazy("Messages from you"),
     "notices": gettext_lazy("Privacy notices shown to you"),
     "pending_requests": gettext_lazy("Requests not yet confirmed"),
     "received": gettext_lazy("Messages from you, not yet answered"),
     "wordings": gettext_lazy("Wordings you agreed to"),
-    "opt_ins": gettext_lazy("Requests not yet confirmed"),
-    "replies": gettext_lazy("Messages from you"),
     "subscriber": gettext_lazy("About you"),
-    "subscribers": gettext_lazy("About you"),
     "subscriptions": gettext_lazy("Subscriptions"),
+}
+
+DESK_TITLES = {
+    "addresses": gettext_lazy("Addresses"),
+    "broadcasts": gettext_lazy("Broadcasts"),
+    "consent": gettext_lazy("Consent records"),
+    "gates": gettext_lazy("Whether we may write"),
+    "messages": gettext_lazy("Messages to the person"),
+    "messages_to_us": gettext_lazy("Messages from the person"),
+    "notices": gettext_lazy("Privacy notices shown"),
+    "pending_requests": gettext_lazy("Requests not yet confirmed"),
+    "received": gettext_lazy("Messages from the person, not yet handled"),
+    "subscriber": gettext_lazy("About the person"),
+    "subscriptions": gettext_lazy("Subscriptions"),
+    "wordings": gettext_lazy("Wordings shown"),
 }
 
 
@@ -109,6 +122,12 @@ def label(name: str) -> str:
 def section_title(table: str) -> str:
     key = table.lower()
     return str(TITLES[key]) if key in TITLES else label(table)
+
+
+def desk_title(table: str) -> str:
+    """The same for staff, who read about somebody else."""
+    key = table.lower()
+    return str(DESK_TITLES[key]) if key in DESK_TITLES else label(table)
 
 
 def value_text(value: Any) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from privacy.requests.export.labels import label, section_title, value_text
-from privacy.requests.print import pdf
+from privacy.requests.export.words import class_name, decoded
+from privacy.requests.print import breakable, pdf
 
 Data = dict[str, Any]
 Section = dict[str, Any]
@@ -89,11 +90,13 @@ def _groups(rows: list[Data]) -> list[Data]:
 
 def _rule(rule: Data) -> Data:
     kept = {key: value for key, value in rule.items() if key != "class" and value is not None}
-    return _facts(label(rule["class"]), kept)
+    return _facts(class_name(rule["class"]), kept)
 
 
 def _facts(title: str, row: Data) -> Data:
     rows = [
-        [label(key), value_text(value)] for key, value in row.items() if value not in (None, "")
+        [label(key), breakable(value_text(decoded(key, value)))]
+        for key, value in row.items()
+        if value not in (None, "", [], {})
     ]
     return {"title": title, "rows": rows}

@@ -6,6 +6,7 @@ nothing.
 """
 
 import json
+import re
 import unicodedata
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,8 @@ from django.utils.translation import get_language
 FOLDER = Path(__file__).resolve().parent
 STANDARD: Final = "ua-1"
 SCRIPTS = ("LATIN", "GREEK", "CYRILLIC", "DIGIT", "MODIFIER", "COMBINING")
+ZERO_WIDTH_SPACE = "\u200b"
+LONG_RUN = re.compile(r"\S{24}(?=\S)")
 # Joiners and variation selectors: they only shape the character before them.
 SHAPERS = {0x200B, 0x200C, 0x200D, 0xFE0E, 0xFE0F}
 
@@ -27,6 +30,11 @@ def pdf(template: str, data: dict[str, Any]) -> bytes:
         return _compile(source, data)
     except typst.TypstError:
         return _compile(source, _printable(data))
+
+
+def breakable(text: str) -> str:
+    """Long runs without a space, such as hashes, with places where a line may end."""
+    return LONG_RUN.sub(lambda run: run.group() + ZERO_WIDTH_SPACE, text)
 
 
 def _compile(source: bytes, data: dict[str, Any]) -> bytes:
