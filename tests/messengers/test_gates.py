@@ -1,5 +1,7 @@
 """A gate is open or says why not; what the person said outweighs what we found out."""
 
+from typing import Any
+
 import pytest
 from django.db import IntegrityError
 
@@ -39,7 +41,7 @@ def test_adding_a_closed_gate_never_closes_an_open_one(db: None) -> None:
 def test_gates_close_by_id_by_person_and_by_address(db: None, by: str) -> None:
     subject, address = uuid7(), uuid7()
     mine, others = make_gate(subject=subject, a=address), make_gate()
-    chosen = {"gate_ids": [mine], "subject": subject, "address_id": address}[by]
+    chosen: Any = {"gate_ids": [mine], "subject": subject, "address_id": address}[by]
 
     assert close_gates(**{by: chosen}, reason=R.WITHDRAWN) == 1
     assert close_gates(**{by: chosen}, reason=R.WITHDRAWN) == 0

@@ -74,12 +74,14 @@ def race(number: int) -> tuple[int, int]:
             both = threading.Barrier(2)
             wire_after_stop: list[list[int]] = []
 
-            def stop(gate=recipient.gate, both=both, seen=wire_after_stop) -> None:
+            def stop(
+                gate=recipient.gate, both=both, seen=wire_after_stop, batch_id=batch.id
+            ) -> None:
                 both.wait()
                 time.sleep(rng.uniform(0, 0.003))
                 with transaction.atomic():
                     close_gates(gate_ids=[gate], reason=Gate.Reason.WITHDRAWN)
-                seen.append(rows(WIRE, [batch.id])[0][0])
+                seen.append(rows(WIRE, [batch_id])[0][0])
 
             thread = in_thread(stop)
             both.wait()
