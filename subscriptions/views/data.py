@@ -25,7 +25,15 @@ from privacy.requests.actions import open_request
 from privacy.vault import sign_link
 from subscriptions import caps, texts
 from subscriptions.forms import DataRequestForm
-from subscriptions.views.edge import DeadLink, dead_link, follow, public, show
+from subscriptions.views.edge import (
+    DeadLink,
+    asked_too_often,
+    dead_link,
+    follow,
+    public,
+    show,
+    try_later,
+)
 
 LINK_LIFE = timedelta(hours=48)
 KINDS = (Request.Kind.ACCESS, Request.Kind.ERASURE)
@@ -34,6 +42,8 @@ KINDS = (Request.Kind.ACCESS, Request.Kind.ERASURE)
 @public
 @require_http_methods(["GET", "HEAD", "POST"])
 def data_request(request: HttpRequest) -> HttpResponse:
+    if asked_too_often(request):
+        return try_later(request)
     form = DataRequestForm(request.POST or None)
     if form.is_valid():
         _send_link(form.cleaned_data["kind"], form.cleaned_data["address"])

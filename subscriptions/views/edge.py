@@ -5,12 +5,14 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
+from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 
+from privacy.access.guesses import may_guess
 from privacy.models import Controller
 from privacy.vault import LinkExpired, LinkInvalid, read_link
 
@@ -53,6 +55,17 @@ def controller() -> Controller | None:
 def show(request: HttpRequest, name: str, status: int = 200, **context: object) -> HttpResponse:
     context.setdefault("controller", controller())
     return render(request, f"subscriptions/{name}.html", context, status=status)
+
+
+def asked_too_often(request: HttpRequest) -> bool:
+    """Whether this network fills in our forms like a machine. Only a keyed hash of it is kept."""
+    return request.method == "POST" and not may_guess(
+        "public-form", ip=get_adapter().get_client_ip(request)
+    )
+
+
+def try_later(request: HttpRequest) -> HttpResponse:
+    return show(request, "try_later", status=429)
 
 
 class DeadLink(Exception):

@@ -17,7 +17,7 @@ from subscriptions.forms import SignUpForm, topic_name
 from subscriptions.markup import wording_html
 from subscriptions.models import Newsletter
 from subscriptions.texts import is_mail
-from subscriptions.views.edge import public, show
+from subscriptions.views.edge import asked_too_often, public, show, try_later
 
 QR_SCALE = 6  # pixels per module; the picture scales without loss anyway
 
@@ -45,6 +45,8 @@ class Way:
 @require_http_methods(["GET", "HEAD", "POST"])
 def newsletter(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Newsletter, slug=slug, is_public=True)
+    if asked_too_often(request):
+        return try_later(request)
     ways = ways_of(found)
     posted = _posted(request, found, ways) if request.method == "POST" else None
     if posted and posted.is_done:

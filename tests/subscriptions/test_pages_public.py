@@ -8,6 +8,7 @@ import time_machine
 from django.utils import timezone
 
 from messengers.models import Delivery, Dispatch, Gate
+from privacy.access import guesses
 from privacy.models import Request
 from privacy.vault import sign_link
 from subscriptions.actions.opt_in import ask_by_form
@@ -304,3 +305,14 @@ def test_token_pages_are_never_stored_nor_named_to_others(client, subscription, 
         assert answer["Cache-Control"] == "no-store"
         assert answer["Referrer-Policy"] == "no-referrer"
         assert not answer.cookies
+
+
+@pytest.mark.parametrize("path", ["/n/stadtanzeiger/", "/data/"])
+def test_a_machine_that_fills_in_forms_is_slowed_down(client, newsletter, path, monkeypatch):
+    monkeypatch.setattr(guesses, "PER_NETWORK", guesses.Limit(3))
+    data = {"kind": "access", "address": "a@example.org", "channel": newsletter.channels.first().pk}
+    statuses = [client.post(path, data).status_code for _ in range(4)]
+
+    assert 429 not in statuses[:3]
+    assert statuses[3] == 429
+    assert client.get(path).status_code == 200
