@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.stagekit import unstash_login
 from django.conf import settings
@@ -36,6 +37,7 @@ OPEN_TO_ONE_FACTOR = frozenset(
 # Besides, for those who have no second factor yet.
 ENROLMENT = frozenset({"mfa_index", "mfa_activate_totp", "mfa_add_webauthn"})
 
+log = structlog.get_logger("jawort.access")
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -59,6 +61,7 @@ class StaffGate:
     ) -> HttpResponseBase | None:
         name = request.resolver_match.view_name if request.resolver_match else ""
         if request.method == "POST" and name in GUESSED_AT and not _may_guess(request, name):
+            log.warning("too many guesses", route=name)
             return render(request, "429.html", status=TOO_MANY_REQUESTS)
         if request.user.is_authenticated and not settings.JAWORT_DEMO:
             return _second_factor(request, name)

@@ -2,10 +2,16 @@
 
 from typing import Any
 
+import structlog
 from allauth.account.internal.flows.login import record_authentication
-from allauth.account.signals import password_changed, password_reset, password_set
+from allauth.account.signals import (
+    authentication_step_completed,
+    password_changed,
+    password_reset,
+    password_set,
+)
 from allauth.mfa import signals as mfa
-from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import transaction
 from django.dispatch import Signal
 from django.http import HttpRequest
@@ -17,6 +23,8 @@ from privacy.access.second_factor import METHOD, TYPES
 from privacy.audit import record
 from privacy.models import User
 
+log = structlog.get_logger("jawort.access")
+
 
 def signed_in(request: HttpRequest, user: User, **more: Any) -> None:
     begin(request)
@@ -26,6 +34,17 @@ def signed_in(request: HttpRequest, user: User, **more: Any) -> None:
 def signed_out(request: HttpRequest, user: User | None, **more: Any) -> None:
     if user is not None:
         _tell("user.signed_out", user)
+
+
+def refused(**more: Any) -> None:
+    """A wrong password. Not whose: somebody may have typed a reader's address, or the password."""
+    log.warning("sign-in refused")
+
+
+def proved_again(request: HttpRequest, **more: Any) -> None:
+    """Whoever shows again who they are gets a new session id, as at a sign-in."""
+    if more.get("reauthenticated"):
+        request.session.cycle_key()
 
 
 def factor_added(request: HttpRequest, user: User, authenticator: Any, **more: Any) -> None:
@@ -54,6 +73,8 @@ def password_new(request: HttpRequest, user: User, **more: Any) -> None:
 RECEIVERS: tuple[tuple[Signal, Any], ...] = (
     (user_logged_in, signed_in),
     (user_logged_out, signed_out),
+    (user_login_failed, refused),
+    (authentication_step_completed, proved_again),
     (mfa.authenticator_added, factor_added),
     (mfa.authenticator_removed, factor_removed),
     (mfa.authenticator_reset, factor_reset),

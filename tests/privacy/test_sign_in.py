@@ -301,6 +301,45 @@ def test_the_session_id_changes_at_sign_in(client, editor, settings):
     assert client.cookies[name].value not in before
 
 
+def test_the_session_id_changes_when_somebody_proves_again_who_they_are(client, editor, settings):
+    client.force_login(editor)
+    before = client.cookies[settings.SESSION_COOKIE_NAME].value
+
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+
+    assert client.cookies[settings.SESSION_COOKIE_NAME].value != before
+    assert client.get("/gate/staff/").status_code == 200
+    thief = Client()
+    thief.cookies[settings.SESSION_COOKIE_NAME] = before
+    assert thief.get("/gate/staff/").status_code == 302
+
+
+def test_a_new_password_by_mail_neither_signs_in_nor_skips_the_second_factor(
+    client, editor, mailoutbox
+):
+    with_code(editor)
+    client.post("/accounts/password/reset/", {"email": editor.email})
+    link = re.search(r"/accounts/password/reset/key/\S+", mailoutbox[0].body)
+    assert link
+    form = client.get(link[0]).headers["Location"]
+    client.post(form, {"password1": "a wholly new password", "password2": "a wholly new password"})
+
+    assert client.get("/gate/staff/").headers["Location"].startswith(LOGIN)
+    answer = type_password(client, editor, "a wholly new password")
+    assert answer.headers["Location"].startswith(CODE)
+    assert client.get("/gate/staff/").headers["Location"].startswith(LOGIN)
+
+
+def test_refusals_are_logged_and_name_nobody(client, editor, caplog):
+    for _ in range(21):
+        client.post(LOGIN, {"login": editor.email, "password": "hunter22"})
+
+    told = [record.msg for record in caplog.records if record.name == "jawort.access"]
+    assert told == [{"event": "sign-in refused"}] * 20 + [
+        {"event": "too many guesses", "route": "account_login"}
+    ]
+
+
 def test_twenty_guesses_and_no_more_whatever_the_network(editor, time_machine):
     time_machine.move_to(timezone.now(), tick=False)
     answers = []
