@@ -5,9 +5,11 @@ import os
 import secrets
 import time
 from datetime import UTC, date, datetime, timedelta
+from string import ascii_letters, digits
 from uuid import UUID, uuid4
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
 
@@ -26,8 +28,10 @@ from privacy.vault import (
     keys,
     proof,
 )
+from privacy.vault.envelope import Kind, open_with, seal_with
 
 PHONE = b"+4917604069001"
+LETTERS = ascii_letters + digits + "-_"
 
 
 @pytest.fixture
@@ -86,6 +90,16 @@ def test_a_value_of_another_person_or_class_does_not_open(db, where):
     for subject, klass in ((other, "ops"), (one, "evidence")):
         with pytest.raises(SealBroken):
             vault.open_sealed(subject, klass, where, sealed)
+
+
+def test_the_owner_is_bound_even_where_two_share_a_key(where):
+    key = AESGCM(os.urandom(32))
+    sealed = seal_with(key, Kind.WRAPPED_KEY, 1, where, b"one", PHONE)
+    assert open_with(key, Kind.WRAPPED_KEY, where, b"one", sealed) == PHONE
+
+    for kind, owner in ((Kind.WRAPPED_KEY, b"other"), (Kind.SYSTEM, b"one")):
+        with pytest.raises(SealBroken):
+            open_with(key, kind, where, owner, sealed)
 
 
 def test_every_flipped_bit_and_every_cut_is_noticed(db, where):
