@@ -21,6 +21,7 @@ from messengers.gates import close_gates
 from messengers.models import Address, Channel, Delivery, Dispatch, Gate, InboundEvent
 from messengers.outbox import reply
 from privacy.models import DataSubject
+from privacy.requests.actions import answer_identity
 from privacy.vault import KeystoreDown
 from subscriptions.actions import close_by_platform, withdraw
 from subscriptions.conversation import Incoming, answer, understand
@@ -59,9 +60,11 @@ def handle(event: InboundEvent, opened: TextEvent) -> None:
     """Answer one text; the caller's transaction is the message's own. May run twice."""
     channel = event.channel
     try:
-        answer(_incoming(channel, adapter_of(channel), opened))
+        incoming = _incoming(channel, adapter_of(channel), opened)
     except BadAddress:
         return  # nobody whom we could answer
+    if not _proves_a_request(incoming):
+        answer(incoming)
 
 
 def answer_subject(subject: UUID, template: str, context: Mapping[str, str]) -> None:
@@ -78,6 +81,14 @@ def answer_subject(subject: UUID, template: str, context: Mapping[str, str]) -> 
     markdown, values = _sealed_text(text)
     content = Content(markdown, language, subject=SUBJECTS[language], purpose="reply")
     reply(address=address, content=content, values=values, kind=Dispatch.Kind.ANSWER)
+
+
+def _proves_a_request(incoming: Incoming) -> bool:
+    """The number of an open question, written back where it was asked, is a yes."""
+    address = find_address(incoming.channel, incoming.canonical)
+    if address is None or not incoming.is_proved:
+        return False
+    return answer_identity(subject=address.subject, text=incoming.text) is not None
 
 
 def _said(channel: Channel, adapter: Adapter, event: TextEvent) -> bool:

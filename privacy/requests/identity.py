@@ -6,6 +6,7 @@ channel, and whoever answers there has shown that it is theirs. No copy of an id
 asked for.
 """
 
+import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from privacy.vault import new_token, token_hash
 
 # How long a question stays open, and with it the hash of its link.
 ANSWER_WITHIN = timedelta(days=14)
+NUMBER = re.compile(r"(?<!\d)\d{4}-\d{4,}(?!\d)")
 
 
 @transaction.atomic
@@ -134,13 +136,19 @@ def deny_identity(*, request: Request) -> Request:
     return held
 
 
+@transaction.atomic
 def answer_identity(*, subject: UUID, text: str) -> Request | None:
     """A chat message that repeats the number of the open question proves it as the link does.
 
     The channel has authenticated the sender, so the number needs not be secret. None: no answer.
     """
-    asked = Request.objects.filter(subject=subject, status=Status.VERIFYING)
-    for request in asked:
-        if request.number in text:
-            return prove_identity(request=request)
-    return None
+    written = set(NUMBER.findall(text))
+    if not written:
+        return None
+    asked = Request.objects.filter(subject=subject, status=Status.VERIFYING, number__in=written)
+    request = asked.first()
+    if request is None:
+        return None
+    proven = prove_identity(request=request)
+    answer(subject, "identity_proven", number=proven.number)
+    return proven

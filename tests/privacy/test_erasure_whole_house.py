@@ -15,7 +15,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from messengers.models import Address, Delivery, Gate
+from config.inbound import handle
+from messengers.contract import TextEvent
+from messengers.models import Address, Delivery, Gate, InboundEvent
 from privacy.access import Actor
 from privacy.models import AuditEntry, Certificate, Request
 from privacy.requests import actions
@@ -80,6 +82,24 @@ def test_a_stranger_is_told_that_nothing_is_stored(say, subject):
 
     request = Request.objects.get()
     assert (request.subject, request.outcome) == (None, "no_data")
+
+
+def test_the_number_written_back_in_the_chat_proves_a_letter(chat, subject, officer):
+    letter = actions.open_request(
+        subject=subject, kind="access", origin="staff", verified=False,
+        received_at=timezone.now(), actor=officer,
+    )  # fmt: skip
+    actions.ask_identity(request=letter, actor=officer)
+
+    def write(text, sender):
+        event = TextEvent(ref=text, at=timezone.now(), sender=sender, text=text)
+        handle(InboundEvent(channel=chat, kind="text"), event)
+        letter.refresh_from_db()
+        return letter.is_verified
+
+    assert not write(letter.number, OTHER_PHONE)
+    assert not write("Ja?", PHONE)
+    assert write(f"{letter.number} ja", PHONE)
 
 
 def test_the_package_tells_everything(say, subject, officer):

@@ -177,14 +177,17 @@ def test_a_wrong_link_proves_nothing(ask, officer, people):
     assert identity.asked_by(token[:-1] + ("A" if token[-1] != "A" else "B")) is None
 
 
-def test_the_number_written_back_in_the_chat_proves_it(ask, officer, subject):
+def test_the_number_written_back_in_the_chat_proves_it(ask, officer, subject, people):
     request = asked(ask, officer)
 
     assert actions.answer_identity(subject=subject, text="Ja, hallo") is None
     assert actions.answer_identity(subject=new_subject(), text=request.number) is None
+    assert actions.answer_identity(subject=subject, text=f"1{request.number}7") is None
     assert actions.answer_identity(subject=subject, text=f"Ja: {request.number}!") == request
     request.refresh_from_db()
     assert request.is_verified
+    assert people.sent[-1][1] == "privacy/answers/identity_proven.txt"
+    assert actions.answer_identity(subject=subject, text=request.number) is None
 
 
 def test_this_was_not_me_ends_the_request(ask, officer, people):
