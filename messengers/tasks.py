@@ -1,8 +1,10 @@
 """What the bells ring. Every task finds its work in the database, so none has an argument."""
 
 from datetime import datetime
+from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_shutting_down
 
 from messengers import engine
 from messengers.doorbell import HANDLE_INBOX, ring
@@ -11,11 +13,18 @@ from messengers.inbox import handle_pending
 from messengers.models import InboundEvent
 from messengers.outbox import forget_deliveries
 from messengers.receipts import give_up, merge_receipts
+from messengers.stopping import stop
 from privacy.retention.registry import expires
 from privacy.retention.rules import starts_before
 from privacy.vault import destroy_inbox_keys
 
 WORK_SECONDS = 30.0
+
+
+@worker_shutting_down.connect
+def stop_sending(**_details: Any) -> None:
+    """A deploy: take nothing new, wait for the answers that are out, leave nothing in doubt."""
+    stop()
 
 
 @shared_task

@@ -98,7 +98,7 @@ def _recipient(row: Row, ring: KeyRing, dispatch: UUID, common: dict[str, str]) 
             given.update(orjson.loads(opened))
         if values is not None:
             given.update(orjson.loads(ring.open(subject, values_place(dispatch), values)))
-    except SealBroken:
+    except (SealBroken, ValueError):
         recipient.problem = "unreadable"
         return recipient
     recipient.values = Values(given, gate)

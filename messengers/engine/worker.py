@@ -16,7 +16,7 @@ from messengers.contract import NotSent, Outcome
 from messengers.doorbell import ring
 from messengers.engine import ledger, lines, window
 from messengers.engine.claim import claim, due_channels, load
-from messengers.engine.effects import Effects, add_opt_outs
+from messengers.engine.effects import Effects, add_opt_outs, pause_channel
 from messengers.engine.lines import WINDOW, Line
 from messengers.engine.open_batches import Intent, OpenBatch, Result, Submission
 from messengers.engine.outcomes import judge
@@ -24,6 +24,7 @@ from messengers.engine.window import REPLY_PRIORITY
 from messengers.errors import NotTheSameInstance
 from messengers.models import Channel, Dispatch
 from messengers.outbox import expire, finish
+from messengers.stopping import is_stopping
 from privacy.vault import KeystoreDown
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ POLL_SECONDS = 0.005
 LOOK_SECONDS = 0.1  # between two looks for batches that became due
 SHY_SECONDS = 0.05  # before a gate that was being changed is asked again
 KEYSTORE_WAIT = 10.0
+BROKEN_CHANNEL_WAIT = 60.0
 DATABASE_WAIT = 0.25
 DATABASE_PATIENCE = 60.0  # seconds without a database before a worker gives up
 ANY_PRIORITY = -100
@@ -105,7 +107,8 @@ class Worker:
 
     def _look_for_batches(self) -> None:
         now = time.monotonic()
-        if now >= self.deadline:
+        if now >= self.deadline or is_stopping():
+            self.deadline = min(now, self.deadline)
             self.is_dry = True
             for batch in self.batches:
                 batch.stop()
@@ -117,10 +120,13 @@ class Worker:
             return
         self.look_at = now + LOOK_SECONDS
         found = [channel for channel in due_channels() if self._claim(channel)]
-        self.is_dry = not found
+        # Who has enough to do has asked for replies only, and knows nothing about the rest.
+        self.is_dry = not found and ready < WINDOW
 
     def _claim(self, channel: UUID) -> bool:
         line = self._line(channel)
+        if line is None:
+            return False
         # Who has enough to do still takes replies.
         waiting = sum(len(batch.ready) for batch in self.batches if batch.channel == channel)
         least = REPLY_PRIORITY if waiting >= WINDOW else ANY_PRIORITY
@@ -139,10 +145,19 @@ class Worker:
             self._give_back(taken, KEYSTORE_WAIT)
         return True
 
-    def _line(self, channel: UUID) -> Line:
-        if channel not in self.lines:
-            self.lines[channel] = Line(Channel.objects.get(id=channel))
-        return self.lines[channel]
+    def _line(self, channel: UUID) -> Line | None:
+        """The line to a channel; None for one that cannot be used, which must not stop others."""
+        try:
+            if channel not in self.lines:
+                self.lines[channel] = Line(Channel.objects.get(id=channel))
+            return self.lines[channel]
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            fields = {"channel": str(channel), "error": type(error).__name__}
+            logger.error("channel_broken", extra=fields)
+            pause_channel(channel, "auth_config", BROKEN_CHANNEL_WAIT)
+            return None
 
     def _common_values(self, batches: Iterable[OpenBatch]) -> dict[UUID, dict[str, str]]:
         wanted = {batch.dispatch for batch in batches}

@@ -2,9 +2,10 @@
 
 import django.contrib.postgres.fields
 import django.db.models.deletion
+from django.db import migrations, models
+
 import messengers.registry
 import privacy.ids
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

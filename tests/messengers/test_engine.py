@@ -1,16 +1,17 @@
 """The engine against a provider on loopback, with real connections: each transition, one by one."""
 
+import multiprocessing
 import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.utils import timezone
 
-from messengers import instance
-from messengers.contract import Content
+from messengers import instance, media, stopping
+from messengers.contract import Content, Image
 from messengers.engine import run, sweep
 from messengers.engine.open_batches import Values
 from messengers.errors import NotTheSameInstance
@@ -521,6 +522,67 @@ def test_the_deadline_ends_a_run_and_loses_nothing(channel: Channel, provider: P
 
     assert states(dispatch) == {"accepted": 800}
     assert len(provider.accepted) == 800
+
+
+def test_a_stop_from_the_parent_ends_a_forked_worker_cleanly(
+    channel: Channel, provider: Provider
+) -> None:
+    provider.faults = Faults(latency=0.05)
+    dispatch = make_dispatch(gates_of(make_people(channel, 2000)))
+    connections.close_all()
+    child = multiprocessing.get_context("fork").Process(target=run, args=(60,))
+    child.start()
+    wait_until(lambda: len(provider.accepted) > 50)
+
+    stopping.stop()
+    child.join(15)
+    stopping.forget()
+
+    assert child.exitcode == 0
+    found = states(dispatch)
+    assert set(found) == {"accepted", "queued"}
+    assert found["accepted"] == len(provider.accepted) < 2000
+
+
+def test_a_channel_that_cannot_be_used_does_not_stop_the_others(
+    channel: Channel, provider: Provider
+) -> None:
+    broken = make_channel()
+    waits = make_dispatch(gates_of(make_people(broken, 2)))
+    goes = make_dispatch(gates_of(make_people(channel, 2)))
+    Channel.objects.filter(id=broken.id).update(secrets_sealed=b"no seal of ours")
+
+    run(10)
+
+    broken.refresh_from_db()
+    assert (states(waits), states(goes)) == ({"queued": 2}, {"accepted": 2})
+    assert broken.paused_why == "auth_config"
+
+
+def test_a_picture_is_uploaded_once(
+    channel: Channel, provider: Provider, settings, tmp_path
+) -> None:
+    settings.JAWORT_MEDIA_DIR = tmp_path
+    key = media.store(b"\x89PNG picture", "image/png")
+    content = Content("Bild", "de", image=Image(key, "Ein Bild", "image/png"))
+    dispatch = make_dispatch(gates_of(make_people(channel, 300)), content=content)
+
+    run(10)
+
+    dispatch.refresh_from_db()
+    assert states(dispatch) == {"accepted": 300}
+    assert dispatch.prepared == {str(channel.id): {"media": "media-12"}}
+    assert provider.accepted[0]["wire"]["media"] == "media-12"
+    assert provider.requests == 301
+
+
+def test_a_missing_picture_fails_visibly(channel: Channel, provider: Provider) -> None:
+    content = Content("Bild", "de", image=Image("0" * 32 + ".png", "Ein Bild", "image/png"))
+    dispatch = make_dispatch(gates_of(make_people(channel, 2)), content=content)
+
+    run(10)
+
+    assert (states(dispatch), causes(dispatch)) == ({"failed": 2}, {"render"})
 
 
 # --- Workers that die ---
