@@ -185,6 +185,10 @@ def test_plain_text_to_another_machine_is_refused_here():
     assert (outcome.code, outcome.enhanced) == (530, "5.7.0")
 
 
+NO_TLS_WARNING = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+
+
+@NO_TLS_WARNING
 def test_starttls_with_sign_in(tmp_path):
     context = tls_context(tmp_path)
     secure = {
@@ -203,6 +207,7 @@ def test_starttls_with_sign_in(tmp_path):
     assert len(handler.accepted) == 1
 
 
+@NO_TLS_WARNING
 def test_a_server_without_starttls_gets_no_mail_and_no_password():
     with smtp_server.running(auth=True) as (handler, port):
         outcome = send(

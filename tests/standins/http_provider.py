@@ -71,6 +71,7 @@ class Provider:
         self.bodies: list[bytes] = []
         self.keep_bodies = log is None
         self.number = 0
+        self.connections: set[asyncio.Transport] = set()
         self.log = os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600) if log else -1
 
     def accept(self, message: dict[str, object]) -> str:
@@ -120,6 +121,11 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self.provider.connections.add(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.transport:
+            self.provider.connections.discard(self.transport)
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -225,10 +231,18 @@ def running(provider: Provider) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
-        loop.call_soon_threadsafe(server.close)
+        asyncio.run_coroutine_threadsafe(_end(provider, server), loop).result(timeout=5)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=5)
         loop.close()
+
+
+async def _end(provider: Provider, server: asyncio.Server) -> None:
+    """Close the listener and every connection, and let the loop see them go."""
+    server.close()
+    for transport in list(provider.connections):
+        transport.abort()
+    await asyncio.sleep(0)
 
 
 async def forever(provider: Provider, port: int) -> None:
