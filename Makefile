@@ -12,7 +12,7 @@ LIKE_PRODUCTION := JAWORT_ENV_FILE=/dev/null JAWORT_ORIGIN=https://news.example.
 	CELERY_BROKER_URL=redis://broker.example.org/0 JAWORT_SMTP_URL=smtps://mail.example.org \
 	JAWORT_KEY=bm90IGEgc2VjcmV0OiBmb3IgbWFrZSBsaW50IG9ubHk= \
 	SECRET_KEY=not-a-secret-but-long-enough-for-the-check-of-make-lint-0123456789
-JOBS ?= auto
+JOBS ?= logical
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint story install install-dev lock clean translations
@@ -24,7 +24,7 @@ run: install ## Start Jawort: its databases, pages and workers (Ctrl-C stops it)
 	@exec $(BIN)/python manage.py run
 
 test: install-dev ## Run all tests on databases of their own
-	@$(BIN)/python -m pytest -n $(JOBS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: install-dev ## Check style, types, imports, migrations, safety of settings, translations
 	$(BIN)/ruff check .
