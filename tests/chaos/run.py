@@ -261,9 +261,9 @@ def is_finished(dispatch_id: Any) -> bool:
 
 
 @contextlib.contextmanager
-def provider(log: Path, seed: int, drops: float) -> Iterator[str]:
+def provider(log: Path, seed: int, drops: float, latency: float = LATENCY) -> Iterator[str]:
     command = [sys.executable, "-m", "tests.standins.http_provider", "--log", str(log)]
-    command += ["--latency", str(LATENCY), "--drop-before", str(drops)]
+    command += ["--latency", str(latency), "--drop-before", str(drops)]
     command += ["--drop-after", str(drops), "--seed", str(seed)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout

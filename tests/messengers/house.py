@@ -54,9 +54,9 @@ def make_people(channel: Channel, number: int, first: int = 0) -> list[tuple[Add
         indexes.append(AddressIndex(channel=channel, digest=digest, address=address))
         gates.append(open_gate_row(address))
         people.append((address, gates[-1].id))
-    Address.objects.bulk_create([address for address, _ in people])
-    AddressIndex.objects.bulk_create(indexes)
-    Gate.objects.bulk_create(gates)
+    Address.objects.bulk_create([address for address, _ in people], batch_size=2000)
+    AddressIndex.objects.bulk_create(indexes, batch_size=2000)
+    Gate.objects.bulk_create(gates, batch_size=2000)
     return people
 
 
