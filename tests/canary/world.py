@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from broadcasts.actions import create_broadcast, start
@@ -22,7 +24,8 @@ from privacy.access.actions import create_staff, create_token, grant_role
 from privacy.models import Controller, Grant, Request, User
 from privacy.requests.erasure.machine import complete_erasure
 from subscriptions.actions import create_newsletter
-from subscriptions.models import Newsletter
+from subscriptions.exports import subscribers_csv
+from subscriptions.models import Newsletter, Subscription
 from tests.standins import http_provider, smtp_server
 
 SYSTEM = Actor.system("canary")
@@ -32,13 +35,18 @@ LINK = re.compile(r"https?://[^/\s]+(/[cpur]/[^\s\"<>]+)")
 
 @dataclass(frozen=True)
 class Canaries:
-    """Six values that exist nowhere else in the world, of one and the same person."""
+    """Values that exist nowhere else in the world, of one person and of one who is imported.
 
-    phone: str = field(default_factory=lambda: f"+4917{secrets.randbelow(10**9):09}")
+    The last digits are chosen so that the stand-in has nothing against the numbers.
+    """
+
+    phone: str = field(default_factory=lambda: f"+49176{secrets.randbelow(10**7):07}1")
     email: str = field(default_factory=lambda: f"zeisig.{secrets.token_hex(6)}@example.org")
     name: str = field(default_factory=lambda: f"Zaunkoenigin{secrets.token_hex(6)}")
     text: str = field(default_factory=lambda: f"Im Nest {secrets.token_hex(8)} liegt ein Ei")
     provider_id: str = field(default_factory=lambda: f"wamid.{secrets.token_hex(12)}")
+    imported_phone: str = field(default_factory=lambda: f"+49151{secrets.randbelow(10**7):07}2")
+    imported_name: str = field(default_factory=lambda: f"Goldammer{secrets.token_hex(6)}")
     api_token: str = ""
 
 
@@ -104,6 +112,10 @@ class World:
     def said(self) -> list[str]:
         """What the person has read in the chat so far."""
         return [str(message["text"]) for message in self.provider.accepted]
+
+    def wire(self) -> list[dict[str, Any]]:
+        """All messages of the chat, as the provider was given them."""
+        return self.provider.accepted
 
     def letters(self) -> list[EmailMessage]:
         return [mail.mail for mail in self.mails.accepted]
@@ -185,15 +197,7 @@ def subscribes_in_the_chat(world: World) -> None:
 
 
 def gets_a_broadcast(world: World) -> None:
-    actor = Actor.staff(world.publisher)
-    draft = create_broadcast(
-        newsletter=world.newsletter,
-        actor=actor,
-        title="Brücke gesperrt",
-        markdown="Guten Morgen, {first_name|Leserin}! Die **Brücke** ist zu.",
-    )
-    start(draft, actor=actor, idempotency_key="canary")
-    world.work()
+    sends(world, "Die **Brücke** ist zu.", "canary")
     assert any("Brücke" in text for text in world.said())
     accepted = world.provider.accepted[-1]
     receipt = {
@@ -208,6 +212,18 @@ def gets_a_broadcast(world: World) -> None:
     world.work()
 
 
+def sends(world: World, news: str, key: str) -> None:
+    actor = Actor.staff(world.publisher)
+    draft = create_broadcast(
+        newsletter=world.newsletter,
+        actor=actor,
+        title="Neues aus der Stadt",
+        markdown="Guten Morgen, {first_name|Leserin}! " + news,
+    )
+    start(draft, actor=actor, idempotency_key=key)
+    world.work()
+
+
 def subscribes_by_mail(world: World) -> None:
     page = f"/n/{world.newsletter.slug}/"
     form = {
@@ -218,6 +234,43 @@ def subscribes_by_mail(world: World) -> None:
     assert Client().post(page, form).status_code == 302
     world.work()
     assert Client().post(world.link("c")).status_code == 200
+    world.work()
+
+
+def is_imported(world: World) -> None:
+    """Another reader comes with a list, is approved, written to, and exported again."""
+    canaries = world.canaries
+    publisher, officer = Client(), Client()
+    publisher.force_login(world.publisher)
+    officer.force_login(world.dpo)
+    lines = [
+        "Telefon;Vorname;Nachname;Sprache;Themen;Einwilligung am;Quelle;Wortlaut;Status",
+        f"{canaries.imported_phone};{canaries.imported_name};Weiß;de;;03.05.2024 10:00;Fest;Ja.;",
+        f"0{canaries.imported_phone[3:]}x;{canaries.imported_name};;de;;;;;",
+    ]
+    form = {
+        "newsletter": str(world.newsletter.pk),
+        "channel": str(world.chat.pk),
+        "legal_basis": "consent",
+        "file": SimpleUploadedFile("list.csv", "\r\n".join(lines).encode()),
+    }
+    answer = publisher.post("/desk/imports/new/", form)
+    assert answer.status_code == 302, answer.content.decode()
+    page = answer.headers["Location"]
+    publisher.post(f"{page}load/")
+    officer.post(f"{page}approve/")
+    said = len(world.said())
+    sends(world, "Die Linie 4 fährt wieder", "imported")
+    assert any(message["to"] == canaries.imported_phone for message in world.wire()[said:])
+    rows = Subscription.objects.all()
+    clear = "".join(subscribers_csv(rows, actor=Actor.staff(world.dpo)))
+    assert canaries.imported_name in clear
+
+
+def asks_by_the_web(world: World) -> None:
+    """The link goes to the mailbox; only who opens it has shown whose request it is."""
+    form = {"kind": "access", "address": world.canaries.email}
+    assert Client().post("/data/", form).status_code == 302
     world.work()
 
 
@@ -298,6 +351,8 @@ FLOWS: tuple[Callable[[World], None], ...] = (
     gets_a_broadcast,
     calls_the_api,
     strangers_knock,
+    is_imported,
+    asks_by_the_web,
     asks_for_the_data,
     leaves_by_the_link,
     says_stop,
