@@ -74,6 +74,7 @@ class Simulator(Adapter):
     settings: ClassVar[tuple[SettingField, ...]] = (
         SettingField("base_url", gettext_noop("Address of the API"), required=False),
         SettingField("number", gettext_noop("Our number"), default="+4917604069000"),
+        SettingField("display_name", gettext_noop("Name shown in the chat"), required=False),
         SettingField(
             "region", gettext_noop("Country of numbers without a country code"), default="DE"
         ),

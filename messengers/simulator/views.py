@@ -107,7 +107,7 @@ def phone(request: HttpRequest, phone_id: str) -> HttpResponse:
     context = _chat(held, account) | {
         "compose": request.GET.get("text", "")[:TEXT_MAX],
         "phones": store.phones(),
-        "accounts": accounts(),
+        "contacts": [(other.id, _contact(other)) for other in accounts()],
     }
     return render(request, "simulator/phone.html", context)
 
@@ -217,12 +217,18 @@ def _address(held: store.Phone, account: Account) -> str:
     return reverse("simulator-phone", args=[held.id], query=query)
 
 
+def _contact(account: Account) -> str:
+    """The name under which a phone knows the newsroom."""
+    return str(account.settings.get("display_name") or account.name)
+
+
 def _chat(held: store.Phone, account: Account) -> dict[str, Any]:
     """What the chat shows; the newest message first, because the list is turned by the style."""
     bubbles = store.chat(held.number, str(account.id))
     return {
         "phone": held,
         "account": account,
+        "contact": _contact(account),
         "is_blocked": store.is_blocked(str(account.id), held.number),
         "version": store.version(held.number, str(account.id)),
         "suggestions": SUGGESTIONS.get(get_language() or "", SUGGESTIONS["en"]),

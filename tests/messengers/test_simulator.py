@@ -40,11 +40,11 @@ def demo(settings, tmp_path, monkeypatch):
     accounts.forget()
 
 
-def make_account(origin="http://testserver", name="Stadtanzeiger"):
+def make_account(origin="http://testserver", name="Stadtanzeiger", **settings):
     channel = create_channel(
         kind="simulator",
         name=name,
-        settings={"number": "+4917604069000"},
+        settings={"number": "+4917604069000", **settings},
         secrets={"token": f"token-of-{name}-0123456789", "hook_secret": "hook-secret-0123456789"},
         actor=Actor.system("tests"),
     )
@@ -273,6 +273,15 @@ def test_chats_with_two_newsrooms_are_kept_apart(client, adapter):
 
     assert ("vom Anzeiger" in first, "vom Abendblatt" in first) == (True, False)
     assert ("vom Anzeiger" in second, "vom Abendblatt" in second) == (False, True)
+
+
+def test_a_phone_knows_the_newsroom_by_its_display_name(client, db, demo):
+    make_account(name="Kanal 7", display_name="Stadt & Land")
+
+    page = chat_of(client)
+
+    assert "<h1>Stadt &amp; Land</h1>" in page
+    assert "Kanal 7" not in page
 
 
 def test_pages_need_a_csrf_token_and_the_api_does_not(adapter):
