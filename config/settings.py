@@ -217,6 +217,9 @@ CONTENT_SECURITY_POLICY = {
 }
 # A webhook may bring this much (section "webhook body" of the design).
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+# Uploads stay in memory: a list of people in a temporary file would lie on the disk in clear.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
+FILE_UPLOAD_MAX_MEMORY_SIZE = 21 * 1024 * 1024
 
 # Words and times
 
@@ -224,8 +227,8 @@ LANGUAGE_CODE = "de"
 LANGUAGES = [("de", _("German")), ("en", _("English"))]
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = "UTC"
-DISPLAY_TIME_ZONE = env.text("JAWORT_TIME_ZONE", "Europe/Berlin")
+# What pages show and what dates in forms mean; stored, logged and computed is UTC.
+TIME_ZONE = DISPLAY_TIME_ZONE = env.text("JAWORT_TIME_ZONE", "Europe/Berlin")
 
 # Files
 

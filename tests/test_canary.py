@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from django.core.files.uploadedfile import InMemoryUploadedFile, SimpleUploadedFile
 
 from config.logs import JsonFormatter
 from tests.canary.forms import Needles, forms
@@ -75,6 +76,16 @@ def lay_and_look(places, canaries: Needles) -> list[str]:
         place.plant(egg)
         assert net.found_in(place.read()), f"the net over {place.name} is torn"
     return found
+
+
+def test_a_long_list_of_people_never_lies_on_the_disk(rf):
+    """Django would write uploads of more than 2.5 MB to a temporary file."""
+    long = SimpleUploadedFile("people.csv", b"+4917604069001;Erika\n" * 200_000)
+
+    uploaded = rf.post("/desk/imports/new/", {"file": long}).FILES["file"]
+
+    assert isinstance(uploaded, InMemoryUploadedFile)
+    assert uploaded.size == long.size > 4 * 1024 * 1024
 
 
 @pytest.mark.parametrize("wrapped", ["{}", "x{}y", '{{"a": "{}"}}', "ab{}"])
