@@ -5,6 +5,8 @@ import time
 from datetime import datetime
 from uuid import UUID
 
+from django.db import DatabaseError
+
 from privacy.models import Request
 from privacy.requests.answers import close_delivered
 from privacy.requests.erasure.machine import Progress, complete_erasure, unfinished
@@ -57,7 +59,7 @@ def _try(request: Request) -> Progress | None:
     """
     try:
         return complete_erasure(request=request)
-    except VaultError as error:
+    except (VaultError, DatabaseError) as error:
         logger.error("an erasure waits", extra={"error": type(error).__name__})
         return None
 

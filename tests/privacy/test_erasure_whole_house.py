@@ -210,3 +210,17 @@ def test_the_desk_shows_the_person_with_timeline_and_proof(say, subject, staff, 
         proof = dpo.get(reverse("privacy:consent_proof", args=[subject, row["record"]]))
         assert "note-good" in proof.content.decode()
     assert AuditEntry.objects.filter(action="consent.read").count() == 1
+
+
+def test_the_role_of_the_running_app_may_do_all_of_it(say, subject, officer, as_app):
+    access, erasure = asked(say, "AUSKUNFT", "access"), asked(say, "LÖSCHEN", "erasure")
+    needles = forms(identifiers_of(subject))
+
+    with as_app("default"), as_app("keystore"):
+        actions.complete_access(request=access, actor=officer)
+        assert residues(subject, needles)
+        actions.start_erasure(request=erasure, actor=officer)
+        actions.complete_erasure(request=erasure)
+        with time_machine.travel(timezone.now() + timedelta(minutes=3)):
+            assert actions.complete_erasure(request=erasure) == Progress.DONE
+        assert residues(subject, needles) == []

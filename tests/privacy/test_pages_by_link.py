@@ -6,8 +6,10 @@ should.
 
 import io
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connections
 from django.test import Client
 
 from privacy.models import ExportPackage, Request
@@ -57,6 +59,18 @@ def test_the_button_downloads_once(
     assert stranger.post(package_path).status_code == 410
     assert stranger.get(package_path).status_code == 410
     assert list(settings.JAWORT_EXPORT_DIR.iterdir()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pressed_by_six_at_once_one_gets_it(package_path):
+    def press(_number):
+        try:
+            return Client().post(package_path).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(6) as threads:
+        assert sorted(threads.map(press, range(6))) == [200, 410, 410, 410, 410, 410]
 
 
 def test_nothing_on_the_way_keeps_it(stranger, package_path, proof_path):
