@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.db.models.functions import Coalesce, Greatest
 
 from messengers.models import Address
 from privacy.access import Actor
@@ -14,10 +15,13 @@ from privacy.models import DataSubject, Request
 from privacy.requests.verbs import erase_everywhere, under_way
 from privacy.vault import shred_all
 from subscriptions import caps
+from subscriptions.actions.withdrawal import lapse
 from subscriptions.models import Import, OptIn, Reply, Subscription
 from subscriptions.queries import is_known
 
 REPLY_TERM = timedelta(days=30)
+# law.md, section 1: courts accept between 18 months and four years of disuse; the shortest counts.
+UNUSED_TERM = timedelta(days=548)
 IMPORT_FILE_TERM = timedelta(days=14)
 # Long enough for the answer to somebody's first message to leave; then nothing needs the address.
 STRANGER_TERM = timedelta(minutes=10)
@@ -46,6 +50,14 @@ def forget_files(now: datetime) -> int:
         content_sealed=None
     )
     return old.update(content_sealed=None)
+
+
+def lapse_unused(now: datetime) -> int:
+    """End consents on which nothing was sent for too long: nobody expects it any more."""
+    used = Coalesce("last_used_at", Greatest("confirmed_at", "imported_by__decided_at"))
+    unused = Subscription.objects.filter(status=Subscription.Status.CONFIRMED).annotate(used=used)
+    due = unused.filter(used__lte=now - UNUSED_TERM).select_related("address", "newsletter")
+    return sum(lapse(subscription=one, event_at=now) for one in due[:AT_A_TIME])
 
 
 def forget_counters(now: datetime) -> int:

@@ -14,4 +14,5 @@ def tick() -> None:
     forget.forget_replies(now)
     forget.forget_files(now)
     forget.forget_counters(now)
+    forget.lapse_unused(now)
     forget.forget_strangers(now)

@@ -158,7 +158,16 @@ def _end(
         wording=None,
     )
     record_consent(change, actor=actor or Actor.subscriber(subscription.subscriber_id))
+    _keep_only_proof(subscription)
     return subscription
+
+
+def _keep_only_proof(subscription: Subscription) -> None:
+    """What was only for sending goes with the sending: topics, and names nobody needs any more."""
+    subscription.topics.clear()
+    others = Subscription.objects.filter(address=subscription.address_id)
+    if not others.filter(status__in=[Status.CONFIRMED, Status.IMPORTED]).exists():
+        Address.objects.filter(pk=subscription.address_id).update(profile_sealed=None)
 
 
 def ended_records(subscription: Subscription) -> list[ConsentRecord]:

@@ -1,12 +1,14 @@
 """One handler for each intent."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from messengers.contract import Button
 from privacy.access import Actor
 from privacy.models import Request
 from privacy.requests.actions import open_request
 from privacy.requests.delivery import day_of
+from privacy.vault import LinkExpired, LinkInvalid, read_link
 from subscriptions import texts
 from subscriptions.actions.inbox import keep_reply
 from subscriptions.actions.opt_in import (
@@ -61,9 +63,18 @@ def _request(talk: Talk, newsletter: Newsletter) -> None:
 
 def _wanted(talk: Talk) -> Newsletter | None:
     named = Newsletter.objects.filter(channels=talk.channel)
-    if talk.reading.newsletter:
-        return named.filter(pk=talk.reading.newsletter).first()
+    hint = talk.reading.newsletter or _newsletter_of(talk.reading.token)
+    if hint:
+        return named.filter(pk=hint).first()
     return talk.offered[0] if len(talk.offered) == 1 else None
+
+
+def _newsletter_of(token: str) -> UUID | None:
+    """What a START-<token> from a link or QR code is for; None for one that means nothing."""
+    try:
+        return read_link("start", token) if token else None
+    except (LinkInvalid, LinkExpired):
+        return None
 
 
 def _which(talk: Talk) -> None:

@@ -171,6 +171,31 @@ def test_several_newsletters_are_asked_for_with_buttons(say, chat):
     assert OptIn.objects.get().newsletter.name == "Küstenpost"
 
 
+def test_the_token_of_a_qr_code_names_its_newsletter(say, chat):
+    from privacy.vault import sign_link
+
+    other = make_newsletter("Küstenpost", chat)
+
+    (asked,) = say(f"START-{sign_link('start', other.pk, None)}")
+
+    assert "Küstenpost" in asked.text
+    (which,) = say("START-this_is_no_token_of_ours", sender=OTHER_PHONE)
+    assert "Welchen" in which.text
+
+
+def test_a_withdrawal_leaves_neither_names_nor_topics_behind(say):
+    from messengers.addresses import Profile, profile_of, set_profile
+
+    subscription = subscribed(say)
+    set_profile(Address.objects.get(), Profile("Käthe", "Weiß"))
+    assert subscription.topics.count() == 3
+
+    say("STOP")
+
+    assert profile_of(Address.objects.get()) == Profile()
+    assert subscription.topics.count() == 0
+
+
 def test_english_words_are_answered_in_english(say):
     (asked,) = say("subscribe")
 

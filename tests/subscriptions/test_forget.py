@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from messengers.models import Address, AddressIndex, Delivery
+from messengers.models import Address, AddressIndex, Delivery, Gate
 from privacy.models import AuditEntry, DataSubject, Request
 from privacy.vault import KeyRing
 from subscriptions.models import ContactCap, OptIn, Reply, Subscription
@@ -138,6 +138,28 @@ def test_counters_forget_after_30_days(say):
         tick()
 
     assert ContactCap.objects.count() == 0
+
+
+def test_a_consent_that_was_not_used_for_18_months_lapses(say):
+    say("START")
+    say("JA")
+    subscription = Subscription.objects.get()
+    with after(days=547):
+        tick()
+    subscription.refresh_from_db()
+    assert subscription.status == "confirmed"
+    Subscription.objects.update(last_used_at=timezone.now() + timedelta(days=100))
+    with after(days=600):
+        tick()
+    subscription.refresh_from_db()
+    assert subscription.status == "confirmed"
+
+    with after(days=649):
+        tick()
+
+    subscription.refresh_from_db()
+    assert subscription.status == "lapsed"
+    assert not Gate.objects.get().is_open
 
 
 def test_a_second_tick_finds_nothing_more_to_do(say):
