@@ -9,8 +9,9 @@ from allauth.account.internal.stagekit import unstash_login
 from django.conf import settings
 from django.contrib.auth import logout
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from privacy.access import ages
 from privacy.access.guesses import may_guess
@@ -54,7 +55,7 @@ class StaffGate:
                 logout(request)
             else:
                 ages.renew(request)
-        return self.get_response(request)
+        return _whole_page(request, self.get_response(request))
 
     def process_view(
         self, request: HttpRequest, view: Any, args: Any, kwargs: Any
@@ -66,6 +67,14 @@ class StaffGate:
         if request.user.is_authenticated and not settings.JAWORT_DEMO:
             return _second_factor(request, name)
         return None
+
+
+def _whole_page(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """A part of a page that leads to the sign-in reloads the whole page, which then leads there."""
+    leads_to = response.headers.get("Location", "")
+    if "HX-Request" in request.headers and leads_to.startswith(reverse("account_login")):
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    return response
 
 
 def _second_factor(request: HttpRequest, name: str) -> HttpResponseBase | None:

@@ -186,6 +186,13 @@ def test_a_page_that_reloads_itself_keeps_nobody_signed_in(client, editor, time_
     assert client.get("/gate/staff/").status_code == 302
 
 
+def test_a_part_of_a_page_reloads_the_whole_when_the_session_is_over(client):
+    answer = client.get("/gate/staff/", headers={"HX-Request": "true"})
+
+    assert (answer.status_code, answer.headers["HX-Refresh"]) == (200, "true")
+    assert "HX-Refresh" not in client.get("/gate/staff/").headers
+
+
 @pytest.mark.parametrize("change", ["password", "role", "deactivated", "asked"])
 def test_ten_old_sessions_end_with_a_change(editor, admin, change):
     clients = [Client() for _ in range(10)]
