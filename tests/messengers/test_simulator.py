@@ -221,7 +221,7 @@ def test_a_broadcast_to_a_thousand_phones_is_quick(client, adapter):
     from messengers.contract import Call
 
     message = adapter.render(Content("Neues", "de")).fill({})
-    started = time.monotonic()
+    started = time.process_time()
     for first in range(0, 1000, 100):
         calls = [
             Call(f"+49176{first + number:07d}1", message, f"a{first + number}")
@@ -229,11 +229,11 @@ def test_a_broadcast_to_a_thousand_phones_is_quick(client, adapter):
         ]
         answer = post(client, adapter.bulk_request(calls, {}))
         assert len({a.provider_id for a in adapter.bulk_answer(answer, 100)}) == 100
-    seconds = time.monotonic() - started
+    seconds = time.process_time() - started
 
     assert store.count_phones() == 1000
     assert store.hooks_waiting() == 1000
-    assert seconds < 5
+    assert seconds < 2  # of CPU; ordinary is a tenth of that
     assert "1000" in client.get("/simulator/").content.decode()
 
 
