@@ -1,13 +1,18 @@
 # ruff: noqa: F811  # the fixtures of tests/subscriptions are imported, and named again to be used
 from datetime import UTC, datetime
 
+import orjson
 import pytest
 from django.db import transaction
 
 from config.inbound import answer_subject, handle, withdraw_now
 from messengers.attempts import seal_attempt
+from messengers.channels import create_channel
 from messengers.contract import OptOutEvent, ReceiptEvent, TextEvent
+from messengers.inbox import handle_pending
 from messengers.models import Address, Delivery, Dispatch, Gate, InboundEvent
+from messengers.signature import signed_headers
+from privacy.access import Actor
 from privacy.models import AuditEntry
 from privacy.vault import KeystoreDown
 from subscriptions.models import ConsentRecord, OptIn, Subscription
@@ -218,3 +223,44 @@ def test_an_answer_to_nobody_is_no_error(db):
 
     assert Dispatch.objects.count() == 0
     assert Address.objects.count() == 0
+
+
+SECRET = "a-secret-of-more-than-16"
+
+
+def post(client, channel, number, words):
+    event = {"id": f"ev-{number}", "type": "text", "at": AT.isoformat(), "from": PHONE}
+    body = orjson.dumps({"events": [event | {"text": words}]})
+    headers = {
+        f"HTTP_{k.replace('-', '_').upper()}": v
+        for k, v in signed_headers(SECRET, f"c-{number}", body).items()
+    }
+    return client.post(
+        f"/hooks/{channel.pk}/", data=body, content_type="application/json", **headers
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_whole_way_from_the_hook_to_the_farewell(client, newsletter):
+    channel = create_channel(
+        kind="simulator", name="Hook", settings={}, actor=Actor.system("test"),
+        secrets={"token": "t", "hook_secret": SECRET},
+    )  # fmt: skip
+    newsletter.channels.add(channel)
+    for number, words in enumerate(["START", "JA"]):
+        assert post(client, channel, number, words).status_code == 200
+        assert handle_pending() == 1
+    subscription = Subscription.objects.get(channel=channel)
+    assert is_open(subscription)
+
+    assert post(client, channel, 7, "Bitte abmelden, danke!").status_code == 200
+
+    assert not is_open(subscription)
+    assert InboundEvent.objects.get(status="waiting").is_withdrawal
+    before = set(Dispatch.objects.values_list("pk", flat=True))
+    assert handle_pending() == 1
+    (farewell,) = outgoing(before)
+    assert "Stadtanzeiger" in farewell.text
+    assert post(client, channel, 7, "Bitte abmelden, danke!").status_code == 200
+    assert handle_pending() == 0
+    assert InboundEvent.objects.exclude(sealed=None).count() == 0
