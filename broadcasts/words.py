@@ -44,7 +44,7 @@ WHYS = {
     "already_started": _("It had been started before."),
     "auth_config": _("A messenger refuses our access: the channel's settings need a look."),
     "unreachable": _("A messenger could not be reached."),
-    "doubts": _("Too many answers were lost: a person should look before it goes on."),
+    "too_many_doubts": _("Too many answers were lost: a person should look before it goes on."),
 }
 
 REFUSALS = {

@@ -18,7 +18,9 @@ Status = Delivery.Status
 # A withdrawal this soon after the start is told as an answer to it.
 OPT_OUT_WINDOW = timedelta(days=2)
 
-# Causes that the engine stores -> what they mean; a provider's own code is shown as it is.
+_BROKEN = _("The line broke before the answer came")
+_SENSELESS = _("The messenger's answer made no sense")
+# Causes that the engine stores -> what they mean; one that we do not know is shown as it is.
 CAUSES = {
     Reason.PERMANENT_RECIPIENT: _("The address does not exist (any more)"),
     Reason.OPTED_OUT: _("Blocked us at the messenger"),
@@ -28,10 +30,21 @@ CAUSES = {
     Reason.TEMPORARY: _("The messenger had trouble"),
     Reason.UNKNOWN: _("The messenger gave no reason that we know"),
     "worker_lost": _("We were interrupted between question and answer"),
-    "lost": _("The line broke before the answer came"),
+    "closed_without_an_answer": _BROKEN,
+    "answer_cut_off": _BROKEN,
+    "receiving_failed": _BROKEN,
+    "sending_failed": _BROKEN,
+    "disconnected": _BROKEN,
+    "answer_too_large": _SENSELESS,
+    "answer_not_understood": _SENSELESS,
+    "accepted_without_an_id": _SENSELESS,
+    "bulk_answer_without_a_result_for_each_message": _SENSELESS,
+    "not_an_http_answer": _SENSELESS,
+    "not_an_smtp_answer": _SENSELESS,
+    "unreachable": _("The messenger could not be reached"),
+    "poison": _("Tried too often and interrupted each time"),
     "timeout": _("The messenger did not answer in time"),
     "render": _("The text did not fit for this person"),
-    "key_destroyed": _("Erased"),
     "settled": _("Decided by a person"),
     **{str(reason): reason.label for reason in Gate.Reason},
 }
@@ -121,9 +134,9 @@ def cause_label(cause: str) -> str:
     """What a stored cause means, in the reader's language."""
     if cause in CAUSES:
         return str(CAUSES[cause])
-    head = cause.split(":")[0]
-    if head in CAUSES and head != cause:
-        return f"{CAUSES[head]} ({cause.removeprefix(head + ':')})"
+    if cause.startswith("http_"):
+        code = cause.removeprefix("http_")
+        return gettext("The messenger answered with the error %(code)s") % {"code": code}
     return cause or gettext("No cause told")
 
 

@@ -240,6 +240,18 @@ def test_the_table_sums_up(running):
     assert ("channel", "", "Simulator", 3) in rows
 
 
+def test_whatever_the_engine_and_the_transports_say_has_words():
+    from broadcasts.queries.results import cause_label
+    from messengers.contract import Reason
+    from messengers.engine.outcomes import token
+    from messengers.models import Gate
+    from messengers.transports import http
+
+    told = {*http._LOST.values(), *Reason, *Gate.Reason.values, "worker_lost", "http 502"}
+
+    assert {cause for cause in told if cause_label(token(str(cause))) == token(str(cause))} == set()
+
+
 def test_unknown_reasons_are_shown_as_they_are():
     assert why("some_new_reason") == "some_new_reason"
 

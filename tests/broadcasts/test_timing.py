@@ -59,6 +59,16 @@ def test_it_starts_once_when_its_time_comes(scheduled, at_noon, user):
     assert ScheduleFire.objects.count() == 1
 
 
+def test_what_has_fired_never_fires_again(scheduled, at_noon):
+    """The unique row alone keeps a second tick out, whatever else it sees."""
+    ScheduleFire.objects.create(schedule=scheduled.schedule.pk, fire_at=FIRE)
+    at_noon.move_to(FIRE)
+
+    assert actions.fire_due(timezone.now()) == 0
+
+    assert not Dispatch.objects.exists()
+
+
 def test_it_starts_late_when_the_house_was_down_for_a_while(scheduled, at_noon):
     at_noon.move_to(FIRE + timedelta(minutes=59))
 
