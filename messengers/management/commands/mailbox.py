@@ -1,6 +1,7 @@
 """`manage.py mailbox`: the demo's receiving mail server, until it is told to stop."""
 
 import signal
+import socket
 import threading
 from typing import Any
 
@@ -23,6 +24,8 @@ class Command(BaseCommand):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
         try:
+            # Asked first: the server would only notice after five seconds.
+            socket.create_server((HOST, port)).close()
             server.start()
         except OSError as error:
             raise CommandError(
