@@ -4,8 +4,6 @@ It is the pair (delivery, fence token), encrypted as one AES block with a MAC be
 nothing to others, nobody can guess or make one, and we need no table to read it.
 """
 
-import base64
-import binascii
 import hmac
 import struct
 from functools import lru_cache
@@ -17,7 +15,7 @@ from privacy.vault.keys import subkey
 
 PAIR = struct.Struct(">qq")
 MAC_BYTES = 8
-CHARACTERS = 39  # 24 bytes in base32
+CHARACTERS = 48  # 24 bytes in hexadecimal, which is several times faster than base32
 
 
 class Attempt(NamedTuple):
@@ -26,20 +24,20 @@ class Attempt(NamedTuple):
 
 
 def seal_attempt(delivery: int, token: int) -> str:
-    """39 lower-case letters and digits. The same pair always gives the same id."""
+    """48 lower-case letters and digits. The same pair always gives the same id."""
     cipher = _cipher(subkey("attempt/cipher/1")).encryptor()
     block = cipher.update(PAIR.pack(delivery, token))
-    return base64.b32encode(block + _mac(block)).decode().rstrip("=").lower()
+    return (block + _mac(block)).hex()
 
 
 def open_attempt(text: str) -> Attempt | None:
     """The pair, or None for anything that we did not make."""
     try:
-        raw = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
-    except (binascii.Error, ValueError):
+        raw = bytes.fromhex(text) if len(text) == CHARACTERS else b""
+    except ValueError:
         return None
     block, mac = raw[: PAIR.size], raw[PAIR.size :]
-    if len(text) != CHARACTERS or not hmac.compare_digest(mac, _mac(block)):
+    if len(raw) != PAIR.size + MAC_BYTES or not hmac.compare_digest(mac, _mac(block)):
         return None
     cipher = _cipher(subkey("attempt/cipher/1")).decryptor()
     return Attempt(*PAIR.unpack(cipher.update(block)))

@@ -17,7 +17,7 @@ from uuid import UUID
 from messengers.engine.open_batches import Intent, OpenBatch, Result
 from messengers.engine.outcomes import Verdict
 from messengers.outbox.control import recount
-from messengers.sql import durably, rows, run
+from messengers.sql import rows, run
 from privacy.vault import keyed_hash
 
 LOCK = """
@@ -25,14 +25,19 @@ LOCK = """
       JOIN unnest(%s::bigint[], %s::bigint[]) AS ours (id, token)
         ON ours.id = b.id AND ours.token = b.token
      WHERE b.status = 'working' ORDER BY b.id FOR UPDATE OF b"""
-DISPATCHES = """
-    SELECT id, status, coalesce(expires_at <= clock_timestamp(), false)
-      FROM messengers_dispatch WHERE id = ANY(%s)"""
-CHANNELS = """
-    SELECT id FROM messengers_channel
-     WHERE id = ANY(%s) AND status = 'active'
-       AND (paused_until IS NULL OR paused_until <= clock_timestamp())"""
-EPOCH = "SELECT 1 FROM messengers_instance WHERE epoch = %s"
+# One round trip for all of it, and the wish that this commit survive a crash (sql.durably).
+READ = """
+    SELECT (SELECT array_agg(id) FROM messengers_dispatch
+             WHERE id = ANY(%(dispatches)s) AND status = 'running'
+               AND (expires_at IS NULL OR expires_at > clock_timestamp())),
+           (SELECT array_agg(id) FROM messengers_dispatch
+             WHERE id = ANY(%(dispatches)s) AND expires_at <= clock_timestamp()),
+           (SELECT array_agg(id) FROM messengers_channel
+             WHERE id = ANY(%(channels)s) AND status = 'active'
+               AND (paused_until IS NULL OR paused_until <= clock_timestamp())),
+           EXISTS (SELECT 1 FROM messengers_instance WHERE epoch = %(epoch)s),
+           set_config('synchronous_commit',
+                      replace(current_setting('synchronous_commit'), 'off', 'on'), true)"""
 OPEN_GATES = """
     SELECT id FROM messengers_gate
      WHERE id = ANY(%s) AND is_open ORDER BY id FOR SHARE SKIP LOCKED"""
@@ -109,17 +114,17 @@ class Facts:
 
 def lock(batches: Sequence[OpenBatch], epoch: UUID) -> Facts:
     """Steps 1 and 2. To be called first in the transaction."""
-    durably()
     facts = Facts()
     pairs = [[batch.id for batch in batches], [batch.token for batch in batches]]
     facts.ours = {row[0] for row in rows(LOCK, pairs)}
-    for dispatch, status, is_expired in rows(DISPATCHES, [[batch.dispatch for batch in batches]]):
-        if is_expired:
-            facts.expired.add(dispatch)
-        elif status == "running":
-            facts.running.add(dispatch)
-    facts.channels = {row[0] for row in rows(CHANNELS, [[batch.channel for batch in batches]])}
-    facts.is_our_epoch = bool(rows(EPOCH, [epoch]))
+    asked = {
+        "dispatches": list({batch.dispatch for batch in batches}),
+        "channels": list({batch.channel for batch in batches}),
+        "epoch": epoch,
+    }
+    running, expired, channels, facts.is_our_epoch, _ = rows(READ, asked)[0]
+    facts.running, facts.expired = set(running or ()), set(expired or ())
+    facts.channels = set(channels or ())
     return facts
 
 

