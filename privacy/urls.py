@@ -41,7 +41,7 @@ PERSON = [
     path("", people.person, name="person"),
     path("open/", people.open_, name="open_person"),
     path("shut/", people.shut, name="shut_person"),
-    path("request/", people.enter, name="enter_request"),
+    path("request/", work_list.new_request, name="enter_request"),
     path("link/<uuid:pk>/", people.link, name="link_person"),
     path("consent/<uuid:record>/", people.proof, name="consent_proof"),
 ]

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from privacy.access import actor_of, can, staff_page
-from privacy.forms import FindForm, NewRequestForm, PurposeForm
+from privacy.forms import FindForm, PurposeForm
 from privacy.models import DataSubject, Request
 from privacy.requests import actions, people
 from privacy.requests.export.collect import plain
@@ -22,7 +22,7 @@ from privacy.requests.export.lookups import lookups_of
 from privacy.requests.export.words import STATES, decoded
 from privacy.requests.purposes import Purpose
 from privacy.requests.verbs import describe_everywhere, recipients_of
-from privacy.views.common import complain, page, show, to_request
+from privacy.views.common import page, show, to_request
 from privacy.views.work_list import clock_of
 
 # How long a person stays open after a purpose was chosen; then it has to be chosen again.
@@ -109,30 +109,6 @@ def link(request: HttpRequest, subject: UUID, pk: UUID) -> HttpResponse:
     except actions.RequestError as refused:
         messages.error(request, str(refused))
     return to_request(row)
-
-
-@staff_page("request.work")
-@require_http_methods(["GET", "HEAD", "POST"])
-def enter(request: HttpRequest, subject: UUID) -> HttpResponse:
-    """Enter a request for a person who was found; still to be proven on their channel."""
-    get_object_or_404(DataSubject, pk=subject)
-    form = NewRequestForm(request.POST or None)
-    if request.method != "POST":
-        return show(request, "new_request", "requests", {"form": form, "subject": subject})
-    if not form.is_valid():
-        complain(request, form)
-        return show(request, "new_request", "requests", {"form": form, "subject": subject})
-    made = actions.open_request(
-        subject=subject,
-        kind=form.cleaned_data["kind"],
-        origin=Request.Origin.STAFF,
-        verified=False,
-        received_at=form.received_at(),
-        actor=actor_of(request),
-    )
-    if form.cleaned_data["remark"]:
-        actions.note(request=made, text=form.cleaned_data["remark"], actor=actor_of(request))
-    return to_request(made)
 
 
 @page("person.read")

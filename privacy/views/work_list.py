@@ -3,20 +3,21 @@
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.paginator import Paginator
 from django.db.models import Count
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from privacy.access import actor_of, can, staff_page
 from privacy.forms import NewRequestForm
-from privacy.models import AuditEntry, Request
+from privacy.models import AuditEntry, DataSubject, Request
 from privacy.requests.actions import note, open_request
 from privacy.requests.deadlines import SOON_DAYS, Clock, clock
 from privacy.requests.states import ANSWERED
@@ -65,14 +66,16 @@ def work_list(request: HttpRequest) -> HttpResponse:
 
 @staff_page("request.work")
 @require_http_methods(["GET", "HEAD", "POST"])
-def new_request(request: HttpRequest) -> HttpResponse:
-    """Enter what came by post, e-mail or telephone."""
+def new_request(request: HttpRequest, subject: UUID | None = None) -> HttpResponse:
+    """Enter what came by post, e-mail or telephone: from nobody known yet, or from `subject`."""
+    if subject:
+        get_object_or_404(DataSubject, pk=subject)
     form = NewRequestForm(request.POST or None)
     if request.method != "POST" or not form.is_valid():
-        return show(request, "new_request", "requests", {"form": form})
+        return show(request, "new_request", "requests", {"form": form, "subject": subject})
     actor = actor_of(request)
     made = open_request(
-        subject=None,
+        subject=subject,
         kind=form.cleaned_data["kind"],
         origin=Request.Origin.STAFF,
         verified=False,

@@ -8,6 +8,7 @@ import json
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -376,6 +377,25 @@ def test_the_person_opens_it_by_the_link_of_the_last_message(begun, people, clie
     assert Certificate.objects.get().sha256 in page.content.decode()
     assert page["Cache-Control"] == "no-store"
     assert client.get(path[:-2] + "x/").status_code == 410
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_workers_at_once_do_each_step_once(begun, people):
+    def work_on_it(_number):
+        try:
+            while (progress := actions.complete_erasure(request=begun)) == Progress.WAITING:
+                pass
+            return progress
+        finally:
+            databases.close_all()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(work_on_it, range(4))) == {Progress.DONE}
+
+    steps = AuditEntry.objects.filter(ref=str(begun.pk), action__startswith="erasure.step_")
+    assert steps.count() == 6
+    assert Certificate.objects.count() == 1
+    assert len(people.sent) == 1
 
 
 # Killed
