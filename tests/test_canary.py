@@ -69,10 +69,11 @@ def lay_and_look(places, canaries: Needles) -> list[str]:
     """Look for the canaries everywhere; a net that does not find the cuckoo's egg is torn."""
     found: list[str] = []
     for number, place in enumerate(places):
-        found += [f"{place.name}: {hit}" for hit in canaries.found_in(place.read())]
         egg = f"kuckuck{time.time_ns():020}{number}"
         net = Needles({"egg": egg})
-        assert net.found_in(place.read()) == [], place.name
+        content = list(place.read())
+        found += [f"{place.name}: {hit}" for hit in canaries.found_in(content)]
+        assert net.found_in(content) == [], place.name
         place.plant(egg)
         assert net.found_in(place.read()), f"the net over {place.name} is torn"
     return found
