@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from messengers.contract import Adapter, SettingField
@@ -57,7 +58,7 @@ class ChannelForm(forms.Form):
     def _field(self, setting: SettingField) -> forms.Field:
         kept = setting.secret and self.channel is not None
         return forms.CharField(
-            label=setting.label,
+            label=gettext(setting.label),
             required=setting.required and not kept,
             initial=setting.default,
             max_length=2000,

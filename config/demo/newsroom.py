@@ -79,6 +79,7 @@ def _simulator() -> Channel:
             "base_url": f"{settings.JAWORT_ORIGIN}/simulator",
             "number": "+4917604069000",
             "region": "DE",
+            "display_name": "Stadtanzeiger",
         },
         secrets=_secrets("token", "hook_secret"),
         actor=DEMO,

@@ -108,3 +108,12 @@ def test_others_are_refused_everywhere(role: str, channel: Channel) -> None:
 
 def test_get_does_not_switch(admin: Client, channel: Channel) -> None:
     assert admin.get(reverse("channel_switch", args=[channel.pk])).status_code == 405
+
+
+def test_the_messengers_own_fields_speak_german(admin: Client) -> None:
+    html = admin.get(
+        reverse("channel_new", args=["simulator"]), headers={"accept-language": "de"}
+    ).content.decode()
+
+    assert "Unsere Nummer" in html
+    assert "Our number" not in html
