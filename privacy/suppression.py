@@ -74,16 +74,12 @@ def suppress(found: bytes, kind: str, scope: UUID | None = None, *, reason: str)
     )[0]
 
 
-def lift_by_own_double_opt_in(found: bytes, kind: str, scope: UUID | None = None) -> int:
-    """The person asked for it again, and confirmed it from the same address: nothing else lifts.
+def lift(found: bytes, kind: str, scope: UUID | None = None) -> int:
+    """The person's own new double opt-in, confirmed from the same address. Nothing else calls this.
 
     Lifts what forbade newsletter `scope`, which includes a suppression of all; how many rows went.
     """
     return _covering(scope).filter(kind=kind, fingerprint=found).delete()[0]
-
-
-# The shorter name of the contract between the rooms.
-lift = lift_by_own_double_opt_in
 
 
 def _covering(scope: UUID | None) -> QuerySet[Suppression]:

@@ -1,13 +1,10 @@
-"""Which rule holds on a day, and until when something may stay under it."""
+"""Which rule holds on a day, and what is due under it."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import transaction
 
-from privacy.access import Actor, require
-from privacy.audit import record
 from privacy.models import RetentionRule
 from privacy.retention.defaults import DEFAULTS, VALID_FROM
 
@@ -47,17 +44,6 @@ def rules_on(day: date) -> list[RetentionRule]:
     return list({rule.data_class: rule for rule in rules}.values())
 
 
-def ends_at(rule: RetentionRule, start: datetime) -> datetime:
-    """When something whose time began at `start` must go. Raises `NoTerm`."""
-    if rule.years_to_year_end is not None:
-        zone = ZoneInfo(settings.DISPLAY_TIME_ZONE)
-        year = start.astimezone(zone).year + rule.years_to_year_end
-        return datetime(year + 1, 1, 1, tzinfo=zone)
-    if rule.period is not None:
-        return start + rule.period
-    raise NoTerm(f"{rule.data_class} has no term.")
-
-
 def starts_before(data_class: str, now: datetime) -> datetime:
     """Whatever began before this moment is due at `now`: what an expiry function asks with.
 
@@ -71,13 +57,3 @@ def starts_before(data_class: str, now: datetime) -> datetime:
     if rule.period is not None:
         return now - rule.period
     raise NoTerm(f"{data_class} has no term.")
-
-
-@transaction.atomic
-def change_rule(rule: RetentionRule, *, actor: Actor) -> RetentionRule:
-    """Add a rule that holds from its `valid_from` on; the old one stays for the days before."""
-    require(actor, "retention.read")
-    rule.save(force_insert=True)
-    facts = {"data_class": rule.data_class, "valid_from": rule.valid_from.isoformat()}
-    record("retention.changed", actor=actor, obj="retention_rule", ref=rule.pk, facts={**facts})
-    return rule
