@@ -9,8 +9,9 @@ import re
 _PUSHES = (
     r"(?:newsletters?|newslettern|nachricht|nachrichten|news|mitteilungen|meldungen|infos?"
     r"|informationen|abos?|abonnements?|werbung|sms|e?mails?|push(?:es|nachrichten)?|whatsapps?"
-    r"|messages?|texts?|emails?|alerts?|notifications?|spam|updates?|subscriptions?|posts)"
+    r"|messages?|texts?|emails?|alerts?|notifications?|spam|updates?|subscriptions?|posts|zusendungen|anrufe)"
 )
+_SENDING = r"(?:versand|zusendung|zusendungen|belieferung|nachrichtenversand)"
 _LISTS = (
     r"(?:verteiler|verteilerliste|liste|mailingliste|mailverteiler|newsletter|kanal|abo"
     r"|abonnement|list|mailing list|chat|system|datenbank|database)"
@@ -22,7 +23,8 @@ _WRITING = (
 
 
 def _gap(words: int) -> str:
-    return rf"(?:\w+ ){{0,{words}}}"
+    """Up to so many other words, captured: they are weighed like all words around the phrase."""
+    return rf"((?:\w+ ){{0,{words}}})"
 
 
 STRONG = [
@@ -38,18 +40,25 @@ STRONG = [
     rf"kein(?:e|en|erlei)? (?:weiteren? |neuen? )?{_PUSHES}",
     rf"nicht mehr {_gap(1)}{_WRITING}",
     r"(?:entfern|streich)(?:e|en|t)? (?:sie )?(?:mich|uns|mein\w*)",
-    rf"nichts? {_gap(1)}mehr {_gap(2)}{_WRITING}",
-    rf"(?:schreib|schick|send)(?:t|en|et|e)? {_gap(4)}nichts? mehr",
-    r"(?:lass|lasst|lassen) (?:sie )?(?:mich|uns) (?:\w+ ){0,2}in (?:\w+ )?ru?he?",
+    rf"ni(?:chts?|x) {_gap(1)}mehr {_gap(2)}{_WRITING}",
+    rf"(?:schreib|schick|send)(?:t|en|et|e)? {_gap(4)}ni(?:chts?|x) mehr",
+    r"(?:lass|lasst|lassen) (?:sie )?(?:mich|uns) ((?:\w+ ){0,2})in (?:\w+ )?(?:ruhe?|frieden)",
+    rf"(?:loschung|streichung|entfernung|austragung) {_gap(3)}{_LISTS}",
+    rf"raus aus {_gap(2)}{_LISTS}",
+    rf"(?:nehmt|nehmen|nimm) {_gap(3)}raus",
+    rf"{_SENDING} {_gap(2)}(?:einstellen|abstellen|stoppen|beenden)",
+    rf"stell(?:t|en|e)? {_gap(3)}{_SENDING} {_gap(1)}ein",
+    rf"verzichte {_gap(3)}{_PUSHES}",
+    r"remove (?:this|my) (?:number|email|address|phone)",
+    rf"remove from {_gap(2)}list",
     r"leave me (?:\w+ )?alone",
     rf"no more {_gap(1)}{_PUSHES}",
     rf"(?:dont|do not|not|never|no longer) {_gap(3)}(?:send|sending|text|texting|message|messaging"
     r"|write|email|contact|contacting|receive|receiving|get|getting)",
-    r"(?:take|remove|delete|get|drop|strike) (?:me|us|my \w+|this \w+) (?:\w+ ){0,3}"
+    r"(?:take|remove|delete|get|drop|strike) (?:me|us|my \w+|this \w+) ((?:\w+ ){0,3})"
     r"(?:off|from|list|out)",
     r"(?:take|remove) me",
     r"opt(?:ing)? (?:me |us )?out",
-    r"opted out",
     r"un subscribe",
     r"ab (?:melden|meldung|bestellen|bestellung)",
     rf"(?:cancel|end|quit|terminate|discontinue) {_gap(3)}{_PUSHES}",
@@ -57,20 +66,25 @@ STRONG = [
     rf"{_PUSHES} {_gap(4)}(?:kundig\w*|beenden|stoppen|stop|stopp|storni\w*|cancel|ende|aus"
     r"|off|loschen)",
     r"(?:widerruf\w{0,2}|widersprech\w{0,2}|zuruckzieh\w{0,2}|withdraw|revoke|ziehe)"
-    r" (?:\w+ ){0,4}(?:einwilligung|zustimmung|erlaubnis|consent|permission|zusendung|nutzung"
+    r" ((?:\w+ ){0,4})(?:einwilligung|zustimmung|erlaubnis|consent|permission|zusendung|nutzung"
     r"|einverstandnis)",
-    r"(?:einwilligung|zustimmung|erlaubnis|einverstandnis|zusendung|consent) (?:\w+ ){0,3}"
+    r"(?:einwilligung|zustimmung|erlaubnis|einverstandnis|zusendung|consent) ((?:\w+ ){0,3})"
     r"(?:widerruf\w{0,2}|widersprech\w{0,2}|zuruck\w*)",
-    r"abgemeldet",
-    r"abbestellt",
     r"deabonnier\w*",
-    r"unsubscribed",
     r"unsubscribing",
     r"widerruf\w{0,2}",
 ]
 WEAK = [
     rf"kein(?:e|en|erlei)? {_gap(3)}mehr",
-    rf"(?:will|mochte|wollen|mochten|wunsche|brauche) {_gap(3)}nichts? mehr",
+    rf"(?:will|mochte|wollen|mochten|wunsche|brauche|mag) {_gap(3)}ni(?:chts?|x) mehr",
+    r"ni(?:chts|x) mehr",
+    rf"(?:will|mochte) {_gap(2)}ruhe",
+    r"entfernen",
+    r"remove",
+    r"(?:quit|end|cancel|stop) (?:this|it|that)",
+    r"(?:want|like|need|wish) to (?:cancel|end|quit|leave)",
+    r"i revoke",
+    r"widerspreche",
     rf"(?:dont|do not|no longer|not) {_gap(2)}(?:want|need|wish)",
     r"(?:no longer|not) interested any ?(?:more|longer)",
     r"no longer interested",
@@ -81,7 +95,7 @@ WEAK = [
     r"i quit",
     r"want (?:to get |to be )?out",
     rf"(?:ich|mich|wir|uns|bitte) {_gap(3)}(?:kundigen|austragen|beenden)",
-    r"hor(?:t|en)? (?:\w+ ){0,2}auf",
+    r"hor(?:t|en)? ((?:\w+ ){0,2})auf",
     r"aufhoren",
     r"no more",
     r"stoppt",
@@ -90,10 +104,14 @@ WEAK = [
     rf"(?:cancel|end) {_gap(2)}(?:this|it|all|everything|service|dienst|abo)",
     r"kundige",
     r"beende",
-    r"bestelle (?:\w+ ){0,3}ab",
+    r"bestelle ((?:\w+ ){0,3})ab",
 ]
 # Never certain, whatever surrounds them: they complain, and perhaps they mean to leave.
 DOUBTFUL = [
+    r"abgemeldet",
+    r"abbestellt",
+    r"unsubscribed",
+    r"opted out",
     r"^stoppt?e?",
     r"kein interesse",
     r"(?:not|no) interest(?:ed)?",

@@ -36,6 +36,7 @@ NOTHING = Reading(Intent.NONE, certain=False)
 PERHAPS_STOP = Reading(Intent.ASK_STOP, certain=False)
 
 MAX_WORDS_READ = 400
+MAX_PIECES = 3  # into which somebody cuts one word: "ab melden", "sto pp"
 MAX_YES = 200  # characters with all its hearts and full stops
 _STRONG = phrases.compiled(phrases.STRONG)
 _WEAK = phrases.compiled(phrases.WEAK)
@@ -108,6 +109,8 @@ def _whole_message(asked: list[Word], keywords: KeywordTable) -> Reading | None:
     candidates = [raw, raw.replace(" ", "") if _is_spaced_out(texts) else "", " ".join(texts)]
     if len(set(texts)) == 1 and texts:
         candidates.append(texts[0])
+    if len(texts) <= MAX_PIECES and "".join(texts) in keywords.stop:
+        candidates.append("".join(texts))
     meaning = next((keywords.exact[key] for key in candidates if key in keywords.exact), None)
     return _reading_of(meaning) if meaning else None
 
@@ -159,11 +162,15 @@ def _mended(word: Word, keywords: KeywordTable) -> Word:
 
 @dataclass(frozen=True, slots=True)
 class _Core:
-    """Where the withdrawal stands: words `start` to `end`, and whether it is about us anyway."""
+    """Where the withdrawal stands: words `start` to `end`, and whether it is about us anyway.
+
+    `gaps` are the words inside it that are none of its own.
+    """
 
     start: int
     end: int
     is_strong: bool
+    gaps: tuple[str, ...] = ()
 
 
 def _core(texts: list[str], keywords: KeywordTable) -> _Core | None:
@@ -174,7 +181,8 @@ def _core(texts: list[str], keywords: KeywordTable) -> _Core | None:
     for pattern, is_strong in ((_STRONG, True), (_WEAK, False)):
         if match := pattern.search(joined):
             start = joined.count(" ", 0, match.start())
-            return _Core(start, start + match.group().count(" ") + 1, is_strong)
+            gaps = tuple(" ".join(gap for gap in match.groups() if gap).split())
+            return _Core(start, start + match.group().count(" ") + 1, is_strong, gaps)
     return None
 
 
@@ -210,6 +218,7 @@ def _needs_no_company(words: list[Word], keywords: KeywordTable) -> bool:
 
 def _with_company(texts: list[str], core: _Core, keywords: KeywordTable) -> Reading | None:
     rest, topics, newsletter = _names_in(texts, core, keywords)
+    rest += [gap for gap in core.gaps if (gap,) not in keywords.names]
     known = [word for word in rest if word in vocabulary.COMPANY or word.isdecimal()]
     if len(known) < len(rest):
         return PERHAPS_STOP if core.is_strong else None

@@ -53,11 +53,14 @@ _DEFAULTS = {
     (Intent.ERASURE, "de"): (
         "LÖSCHEN, LÖSCHUNG, DATEN LÖSCHEN, MEINE DATEN LÖSCHEN, LÖSCHE MEINE DATEN, "
         "LÖSCHT MEINE DATEN, LÖSCHEN SIE MEINE DATEN, ALLES LÖSCHEN, ALLE DATEN LÖSCHEN, "
-        "ALLE MEINE DATEN LÖSCHEN, DATENLÖSCHUNG"
+        "ALLE MEINE DATEN LÖSCHEN, DATENLÖSCHUNG, KONTO LÖSCHEN, MEIN KONTO LÖSCHEN, "
+        "MEINE NUMMER LÖSCHEN, LÖSCHE MEINE NUMMER, LÖSCHT MEINE NUMMER, "
+        "MEINE TELEFONNUMMER LÖSCHEN, LÖSCHT MICH, LÖSCHE MICH"
     ),
     (Intent.ERASURE, "en"): (
         "DELETE, ERASE, DELETE MY DATA, ERASE MY DATA, DELETE ALL MY DATA, FORGET ME, "
-        "DELETE EVERYTHING, DELETE MY ACCOUNT, DELETE DATA"
+        "DELETE EVERYTHING, DELETE MY ACCOUNT, DELETE DATA, "
+        "DELETE ME, DELETE MY NUMBER, DELETE ACCOUNT"
     ),
 }
 
@@ -108,8 +111,9 @@ ORDINARY = _set(
 
 # Said out of politeness: such words and phrases change nothing in what is asked.
 POLITE_PHRASES = _phrases(
-    """guten morgen, guten tag, guten abend, schönen tag, schönen tag noch, schönen abend, schönes
-    wochenende, vielen dank, vielen lieben dank, besten dank, herzlichen dank, danke schön, danke
+    """guten morgen, sign up, guten tag, guten abend, schönen tag, schönen tag noch,
+    schönen abend, schönes wochenende, vielen dank, vielen lieben dank, besten dank,
+    herzlichen dank, danke schön, danke
     sehr, danke im voraus, vielen dank im voraus, bitte schön, bitte sehr, sehr geehrte damen und
     herren, sehr geehrtes team, sehr geehrte redaktion, mit freundlichen grüßen, freundliche grüße,
     viele grüße, liebe grüße, beste grüße, schöne grüße, beste grüsse, grüße aus, liebe grüße aus,
@@ -129,6 +133,8 @@ POLITE_WORDS = _set(
 # What people say around a withdrawal. A message made only of these and a withdrawal withdraws.
 COMPANY = _set(
     """
+    um nix gegen daten data done würden anschreiben belästigen stören anschreibt frieden ruhe
+    versand zusendung ein mag raus weiteres sonst irgendwas leave bock
     ich mich mir mein meine meinen meiner meinem wir uns unsere du dich dir ihr euch euer eure euren
     sie ihnen ihre ihren ihrem ihrer i im me my mine we us our you your yours he it its id möchte
     möcht will wollen würde wünsche wünschen würd gern gerne kann können könnten könnt könntet
@@ -143,7 +149,7 @@ COMPANY = _set(
     abonnement abonnements dienst service verteiler verteilerliste liste mailingliste mailverteiler
     kanal kanäle chat bot whatsapp telegram threema signal messenger sms mail mails email emails e
     push pushs pushes pushnachrichten pushnachricht werbung spam kram zeug mist scheiß scheiss
-    scheiße scheisse scheißdreck dreck müll quatsch newsfeed feed update updates handy nummer
+    scheiße scheisse scheißdreck dreck quatsch newsfeed feed update updates handy nummer
     telefonnummer handynummer adresse mailadresse emailadresse konto account profil schicken schickt
     senden sendet sende schreiben schreibt bekommen erhalten kriegen haben lesen hören lassen lasst
     bitten bitte wünscht beenden stoppen stop stopp stops abmelden abbestellen unsubscribe quit end
@@ -159,7 +165,7 @@ COMPANY = _set(
     informieren empfangen informiert benachrichtigt zusenden zuschicken zugesendet zugeschickt
     einwilligung zustimmung erlaubnis consent permission widerrufe widerrufen widerspreche nutzung
     verarbeitung weil zurück zurückziehen aber anything something nothing bekomme bekam erhalte
-    kriege kriegt bestätigen confirm erwünscht gewünscht weg raus hätte else sign signed up did lust
+    kriege kriegt bestätigen confirm erwünscht gewünscht weg raus hätte else signed up did lust
     damit dass that's sein bin because since deshalb daher darum somit bloß sag sage sagt gesagt
     said say says ganze ganzen whole damned verdammt verdammte verdammten verdammter"""
 )
