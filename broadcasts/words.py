@@ -37,6 +37,7 @@ WHYS = {
     ),
     "too_late": _("Its time was over before everybody had got it."),
     "quiet_hours": _("Its time fell into the quiet hours. Choose another time."),
+    "quiet_pause": _("Paused by itself for the quiet hours; it goes on when they are over."),
     "no_audience": _("Nobody was in the audience when its time came."),
     "bad_audience": _("The audience named a topic or channel that was gone by then."),
     "content": _("The content did not fit a messenger when its time came. Look at the preview."),
@@ -78,17 +79,21 @@ def why(code: str) -> str:
     return str(WHYS.get(code, code))
 
 
-def refusal(error: BroadcastError) -> str:
-    """What happened, and what to do, in the reader's language."""
+def refusal(error: BroadcastError, zone: str = "", *, is_running: bool = False) -> str:
+    """What happened, and what to do, in the reader's language; times by the clocks of `zone`."""
     if isinstance(error, ContentRefused):
         return " ".join(
             dict.fromkeys(f"{channel}: {explain(problem)}" for channel, problem in error.problems)
         )
+    if isinstance(error, QuietHours) and is_running:
+        return gettext("The newsletter's quiet hours last until %(time)s: it can go on then.") % {
+            "time": local_time(error.until, zone)
+        }
     if isinstance(error, QuietHours) or (isinstance(error, ScheduleRefused) and error.until):
         return gettext(
             "The newsletter's quiet hours last until %(time)s. Schedule it for then, "
             "or mark it as urgent and say why."
-        ) % {"time": local_time(error.until)}
+        ) % {"time": local_time(error.until, zone)}
     return str(REFUSALS.get(error.code, error.code))
 
 

@@ -53,15 +53,22 @@ def start(
     now = timezone.now()
     # Starts of one newsletter come one by one: the daily cap counts what the one before reserved.
     newsletter = Newsletter.objects.select_for_update(no_key=True).get(pk=row.newsletter_id)
-    _require_waking_hours(row, newsletter, now)
+    require_waking_hours(row, newsletter, now)
     channels = _channels_with_people(row, newsletter, now)
     return _freeze(row, newsletter, channels, actor, idempotency_key, now)
 
 
-def _require_waking_hours(broadcast: Broadcast, newsletter: Newsletter, now: datetime) -> None:
-    until = quiet_until(now, newsletter.time_zone, newsletter.quiet_from, newsletter.quiet_until)
-    if until and not broadcast.is_urgent:
+def require_waking_hours(broadcast: Broadcast, newsletter: Newsletter, now: datetime) -> None:
+    """Raise `QuietHours` if the newsletter's readers are asleep and the broadcast is not urgent."""
+    if until := asleep_until(broadcast, newsletter, now):
         raise QuietHours(until)
+
+
+def asleep_until(broadcast: Broadcast, newsletter: Newsletter, now: datetime) -> datetime | None:
+    """When this broadcast may go on; None if it may now."""
+    if broadcast.is_urgent:
+        return None
+    return quiet_until(now, newsletter.time_zone, newsletter.quiet_from, newsletter.quiet_until)
 
 
 def _channels_with_people(

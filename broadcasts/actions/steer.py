@@ -4,9 +4,11 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from broadcasts.actions.people import locked
+from broadcasts.actions.start import asleep_until, require_waking_hours
 from broadcasts.errors import IllegalTransition
 from broadcasts.models import Broadcast
 from messengers import outbox
@@ -18,6 +20,7 @@ from subscriptions.models import Subscription
 Status = Broadcast.Status
 HOUSE = Actor.system("broadcasts")
 BY_STAFF = "staff"
+QUIET = "quiet_pause"
 # What the dispatch says -> what it means for the broadcast.
 FOLLOWED = {
     Dispatch.Status.RUNNING: Status.RUNNING,
@@ -39,10 +42,11 @@ def pause(*, broadcast: Broadcast, actor: Actor) -> Broadcast:
 
 @transaction.atomic
 def resume(*, broadcast: Broadcast, actor: Actor) -> Broadcast:
-    """Go on with whoever is still waiting."""
+    """Go on with whoever is still waiting. Raises `QuietHours` while the readers are asleep."""
     row = _for_steering(broadcast, actor)
     if row.status != Status.PAUSED:
         raise IllegalTransition(f"broadcast {row.pk} is {row.status}: only a paused one goes on.")
+    require_waking_hours(row, row.newsletter, timezone.now())
     row.advance(Status.RUNNING)
     outbox.resume(_dispatch_of(row))
     return _noted(row, actor, "broadcast.resumed")
@@ -71,8 +75,12 @@ def expire(*, broadcast: Broadcast, actor: Actor, why: str = "too_late") -> Broa
 
 @transaction.atomic
 def retry_failed(*, broadcast: Broadcast, actor: Actor) -> int:
-    """Try those again whom the messenger refused; nobody in doubt. Returns how many."""
+    """Try those again whom the messenger refused; nobody in doubt. Returns how many.
+
+    Raises `QuietHours` while the readers are asleep.
+    """
     row = _for_steering(broadcast, actor)
+    require_waking_hours(row, row.newsletter, timezone.now())
     count = outbox.retry_failed(_dispatch_of(row))
     if not count:
         return 0
@@ -95,6 +103,33 @@ def settle_doubt(*, broadcast: Broadcast, delivery: int, decision: str, actor: A
     outbox.settle_doubt(found.pk, decision, actor)
     if decision == outbox.Decision.RESEND and row.status == Status.FINISHED:
         row.advance(Status.RUNNING, finished_at=None)
+
+
+def keep_quiet_hours(now: datetime) -> int:
+    """Pause what reaches into the quiet hours; go on when they are over. Returns how many moved.
+
+    A broadcast that was slow (a small rate, a messenger that was down) must not wake its readers at
+    night. May run twice and in parallel: each broadcast is held while it moves.
+    """
+    rows = Broadcast.objects.sending().filter(is_urgent=False, newsletter__quiet_from__isnull=False)
+    waking = rows.filter(Q(status=Status.RUNNING) | Q(status_why=QUIET))
+    return sum(_keep_quiet(pk, now) for pk in waking.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _keep_quiet(pk: UUID, now: datetime) -> bool:
+    row = Broadcast.objects.select_for_update(no_key=True).get(pk=pk)
+    is_night = asleep_until(row, row.newsletter, now) is not None
+    if is_night and row.status == Status.RUNNING and outbox.pause(_dispatch_of(row), QUIET):
+        row.advance(Status.PAUSED, status_why=QUIET)
+        _noted(row, HOUSE, "broadcast.paused")
+        return True
+    if not is_night and row.status == Status.PAUSED and row.status_why == QUIET:
+        row.advance(Status.RUNNING)
+        outbox.resume(_dispatch_of(row))
+        _noted(row, HOUSE, "broadcast.resumed")
+        return True
+    return False
 
 
 def follow_dispatches(now: datetime) -> int:

@@ -95,7 +95,10 @@ def delete(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     if request.method == "POST":
         done = _("The draft “%(title)s” is gone.") % {"title": broadcast.title}
         if attempt(
-            request, lambda: delete_draft(broadcast=broadcast, actor=actor_of(request)), done
+            request,
+            broadcast,
+            lambda: delete_draft(broadcast=broadcast, actor=actor_of(request)),
+            done,
         ):
             return redirect("desk")
         return back_to(broadcast)

@@ -92,6 +92,7 @@ def _settle(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     try:
         attempt(
             request,
+            broadcast,
             lambda: actions.settle_doubt(
                 broadcast=broadcast,
                 delivery=data["delivery"],

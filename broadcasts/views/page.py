@@ -82,7 +82,9 @@ def back_to(broadcast: Broadcast) -> HttpResponse:
     return redirect("broadcast", pk=broadcast.pk)
 
 
-def attempt(request: HttpRequest, act: Callable[[], object], done: str = "") -> bool:
+def attempt(
+    request: HttpRequest, broadcast: Broadcast, act: Callable[[], object], done: str = ""
+) -> bool:
     """Do it and say so, or say in plain words why not. True if it was done."""
     try:
         act()
@@ -90,7 +92,8 @@ def attempt(request: HttpRequest, act: Callable[[], object], done: str = "") -> 
         messages.warning(request, refusal(BroadcastError()))
         return False
     except BroadcastError as error:
-        messages.error(request, refusal(error))
+        zone = broadcast.newsletter.time_zone
+        messages.error(request, refusal(error, zone, is_running=broadcast.is_sending))
         return False
     if done:
         messages.success(request, done)

@@ -35,6 +35,7 @@ def test(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     channel, to = found
     attempt(
         request,
+        broadcast,
         lambda: actions.test_to_self(
             broadcast=broadcast, channel=channel, actor=actor_of(request), to=to
         ),
@@ -77,6 +78,7 @@ def send(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     if request.method == "POST":
         attempt(
             request,
+            broadcast,
             lambda: actions.start(
                 broadcast,
                 actor=actor_of(request),
@@ -126,7 +128,8 @@ def schedule(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
                 actor=actor_of(request),
             )
         except ScheduleRefused as error:
-            form.add_error("local_time", refusal(error))
+            zone = broadcast.newsletter.time_zone
+            form.add_error("local_time", refusal(error, zone))
         except BroadcastError as error:
             messages.error(request, refusal(error))
             return back_to(broadcast)
@@ -154,6 +157,7 @@ def _proposed(broadcast: Broadcast) -> str:
 def unschedule(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     attempt(
         request,
+        broadcast,
         lambda: actions.unschedule(broadcast=broadcast, actor=actor_of(request)),
         _("It is a draft again and does not start by itself."),
     )
@@ -164,6 +168,7 @@ def unschedule(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
 def pause(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     attempt(
         request,
+        broadcast,
         lambda: actions.pause(broadcast=broadcast, actor=actor_of(request)),
         _("Paused: nothing more leaves until you go on."),
     )
@@ -174,6 +179,7 @@ def pause(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
 def resume(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     attempt(
         request,
+        broadcast,
         lambda: actions.resume(broadcast=broadcast, actor=actor_of(request)),
         _("It goes on."),
     )
@@ -186,6 +192,7 @@ def cancel(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     if request.method == "POST":
         attempt(
             request,
+            broadcast,
             lambda: actions.cancel(broadcast=broadcast, actor=actor_of(request)),
             _("Cancelled: whoever had not got it by now does not get it."),
         )
@@ -209,6 +216,7 @@ def retry(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     tried: list[int] = []
     if attempt(
         request,
+        broadcast,
         lambda: tried.append(actions.retry_failed(broadcast=broadcast, actor=actor_of(request))),
     ):
         if tried[0]:

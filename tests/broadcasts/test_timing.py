@@ -7,7 +7,7 @@ import time_machine
 from django.utils import timezone
 
 from broadcasts import actions
-from broadcasts.errors import IllegalTransition, ScheduleRefused
+from broadcasts.errors import IllegalTransition, QuietHours, ScheduleRefused
 from broadcasts.models import Broadcast, Schedule, ScheduleFire
 from broadcasts.schedule import Clock
 from messengers.gates import close_gates
@@ -220,6 +220,63 @@ def test_quiet_hours_that_came_later_hold(scheduled, newsletter, at_noon):
     actions.fire_due(timezone.now())
 
     assert refused_because(scheduled) == "quiet_hours"
+
+
+# Quiet hours while it is being sent
+
+
+@pytest.fixture
+def slow(at_noon, draft, publisher, newsletter):
+    """Started at noon; at one the quiet hours begin, and it is not through yet."""
+    newsletter.quiet_from, newsletter.quiet_until = time(13), time(15)
+    newsletter.save()
+    return actions.start(draft, actor=publisher, idempotency_key="k")
+
+
+def test_what_reaches_into_the_quiet_hours_waits_and_goes_on_by_itself(slow, at_noon):
+    assert actions.keep_quiet_hours(timezone.now()) == 0
+
+    at_noon.move_to(FIRE)
+    assert [actions.keep_quiet_hours(timezone.now()) for _ in range(2)] == [1, 0]
+    slow.refresh_from_db()
+    dispatch = Dispatch.objects.get()
+    assert (slow.status, slow.status_why, dispatch.status) == ("paused", "quiet_pause", "paused")
+    actions.follow_dispatches(timezone.now())
+
+    at_noon.move_to(FIRE + timedelta(hours=2))
+    assert [actions.keep_quiet_hours(timezone.now()) for _ in range(2)] == [1, 0]
+    slow.refresh_from_db()
+    dispatch.refresh_from_db()
+    assert (slow.status, slow.status_why, dispatch.status) == ("running", "", "running")
+
+
+def test_urgent_news_go_on_in_the_quiet_hours(slow, at_noon):
+    Broadcast.objects.update(is_urgent=True, urgent_why="Hochwasser")
+    at_noon.move_to(FIRE)
+
+    assert actions.keep_quiet_hours(timezone.now()) == 0
+
+
+def test_what_a_person_paused_stays_paused(slow, publisher, at_noon):
+    actions.pause(broadcast=slow, actor=publisher)
+    at_noon.move_to(FIRE)
+    actions.keep_quiet_hours(timezone.now())
+    at_noon.move_to(FIRE + timedelta(hours=2))
+
+    assert actions.keep_quiet_hours(timezone.now()) == 0
+    assert Broadcast.objects.get().status == Broadcast.Status.PAUSED
+
+
+@pytest.mark.parametrize("verb", [actions.resume, actions.retry_failed])
+def test_nobody_is_woken_by_going_on(slow, publisher, at_noon, verb):
+    actions.pause(broadcast=slow, actor=publisher)
+    at_noon.move_to(FIRE)
+
+    with pytest.raises(QuietHours) as refused:
+        verb(broadcast=slow, actor=publisher)
+
+    assert refused.value.until == FIRE + timedelta(hours=2)
+    assert Dispatch.objects.get().status == "paused"
 
 
 def test_an_editor_unschedules_but_does_not_schedule(scheduled, newsletter, at_noon):
