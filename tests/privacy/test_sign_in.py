@@ -100,6 +100,23 @@ def test_password_and_code_open_the_pages(client, editor):
     assert client.get("/gate/staff/").content.decode() == f"hello staff:{editor.pk}"
 
 
+def test_who_has_a_second_factor_shows_it_before_adding_another(client, editor):
+    """Otherwise a stolen password would be enough to add a passkey of one's own."""
+    with_code(editor)
+    client.force_login(editor)
+    assert client.get("/accounts/2fa/webauthn/add/").status_code == 200
+    session = client.session
+    session["account_authentication_methods"] = [
+        {"method": "password", "at": time.time(), "reauthenticated": True}
+    ]
+    session.save()
+
+    for page in ("webauthn/add/", "totp/activate/", ""):
+        answer = client.get(f"/accounts/2fa/{page}")
+        assert answer.headers["Location"] == "/accounts/2fa/reauthenticate/", page
+    assert client.post("/accounts/2fa/totp/deactivate/").status_code == 403
+
+
 def test_the_demo_does_without_the_second_factor(client, editor, settings):
     settings.JAWORT_DEMO = True
 
