@@ -1,5 +1,6 @@
 """What a page must keep for everybody: labels, contrast, headings, no sideways scrolling."""
 
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -7,6 +8,11 @@ from playwright.sync_api import ConsoleMessage, Page, Request
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
+
+
+@cache
+def axe() -> str:
+    return AXE.read_text()
 
 
 class Watch:
@@ -34,15 +40,15 @@ class Watch:
             self.complaints.append(f"another host: {address.hostname}")
 
 
-def accessibility_faults(page: Page) -> list[str]:
+def accessibility_faults(page: Page, *only: str) -> list[str]:
     """What axe-core finds against WCAG 2.1 A and AA, as "rule: selector" lines.
 
-    Its text is evaluated by the debugger, which the page's content policy does not concern.
+    `only` names single rules. Its text is evaluated by the debugger, which the page's content
+    policy does not concern.
     """
-    page.evaluate(AXE.read_text())
-    found = page.evaluate(
-        "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", RULES
-    )
+    page.evaluate(axe())
+    wanted = {"type": "rule", "values": only} if only else {"type": "tag", "values": RULES}
+    found = page.evaluate("only => axe.run(document, {runOnly: only})", wanted)
     return [
         f"{fault['id']}: {node['target']} {node.get('failureSummary', '')}"
         for fault in found["violations"]
