@@ -34,6 +34,8 @@ from messengers.doorbell import HANDLE_INBOX, ring_after_commit
 from messengers.models import Address, Channel, Delivery, InboundEvent
 from messengers.receipts import park
 from messengers.sql import durably, rows
+from privacy.access import Actor
+from privacy.audit import record
 from privacy.vault import KeystoreDown, VaultError, Where, keyed_hash, open_inbox, seal_inbox
 
 logger = logging.getLogger(__name__)
@@ -216,6 +218,17 @@ def _count_failure(event_id: int) -> None:
         if event.attempts >= MAX_ATTEMPTS:
             event.status = InboundEvent.Status.FAILED
         event.save(update_fields=["attempts", "status"])
+
+
+@transaction.atomic
+def try_again(event_ids: Sequence[int], *, actor: Actor) -> int:
+    """Let failed events be handled once more, after what broke them was mended; how many."""
+    failed = InboundEvent.objects.filter(id__in=event_ids, status=InboundEvent.Status.FAILED)
+    number = failed.update(status=InboundEvent.Status.WAITING, attempts=0)
+    if number:
+        record("inbox.retried", actor=actor, obj="inbox", ref="", facts={"events": number})
+        ring_after_commit(HANDLE_INBOX)
+    return number
 
 
 # --- Sealing ---

@@ -200,7 +200,7 @@ def jump() -> bool:
 def play(engine: str, recipients: int, kills: dict[str, int], seed: int, log: Path) -> Verdict:
     began = time.monotonic()
     verdict = Verdict(engine, recipients, kills)
-    drops = DROPS if engine == "sound" else 10 * DROPS
+    drops = DROPS if engine == "sound" else 50 * DROPS
     with provider(log, seed, drops) as url:
         dispatch_id, phones = prepare(recipients, url)
         connections.close_all()  # the processes must not inherit our connection

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, connections
@@ -572,7 +573,8 @@ def test_a_picture_is_uploaded_once(
     dispatch.refresh_from_db()
     assert states(dispatch) == {"accepted": 300}
     assert dispatch.prepared == {str(channel.id): {"media": "media-12"}}
-    assert provider.accepted[0]["wire"]["media"] == "media-12"
+    wire: Any = provider.accepted[0]["wire"]
+    assert wire["media"] == "media-12"
     assert provider.requests == 301
 
 

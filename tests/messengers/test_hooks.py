@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 
 from messengers.channels import stop_channel
-from messengers.inbox import MAX_ATTEMPTS, handle_pending
+from messengers.inbox import MAX_ATTEMPTS, handle_pending, try_again
 from messengers.models import Channel, Gate, InboundEvent, ParkedReceipt
 from messengers.signature import signed_headers
 from tests.messengers import inbound_double as inbound
@@ -183,6 +183,12 @@ def test_a_poisonous_event_fails_visibly_and_stops_nobody(
     assert "secret" not in caplog.text
     assert phone(1) not in caplog.text
 
+    inbound.forget()
+    assert try_again([failed.id], actor=SYSTEM) == 1
+    assert try_again([failed.id], actor=SYSTEM) == 0
+    handle_pending()
+    assert inbound.handled == ["Gift"]
+
 
 def test_events_are_handled_in_their_order(channel: Channel) -> None:
     post(channel.id, *(text(f"Nr {n}", ref=f"e{n}") for n in range(5)))
@@ -237,3 +243,24 @@ def test_without_the_key_store_a_withdrawal_still_counts(channel: Channel, monke
 
     assert not Gate.objects.get(id=gate).is_open
     assert InboundEvent.objects.count() == 0  # the provider brings both again
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_event_from_two_sides_at_once_is_one() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from django.db import connections
+
+    channel = make_channel(secrets={"hook_secret": SECRET})
+
+    def call(_: int) -> int:
+        try:
+            return post(channel.id, text("Hallo")).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as threads:
+        statuses = list(threads.map(call, range(12)))
+
+    assert set(statuses) == {200}
+    assert InboundEvent.objects.count() == 1

@@ -1,0 +1,132 @@
+"""What beat and the bells run: it finds its work in the database, and twice is harmless."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from messengers import tasks
+from messengers.contract import TextEvent
+from messengers.doorbell import HANDLE_INBOX, WORK
+from messengers.inbox import open_event, seal_event
+from messengers.models import Batch, Delivery, Dispatch, InboundEvent
+from messengers.outbox import counts
+from privacy.retention.rules import ensure_defaults
+from privacy.vault import KeyDestroyed
+from tests.messengers import inbound_double as inbound
+from tests.messengers.house import make_channel, make_dispatch, make_people, phone, states
+
+
+@pytest.fixture(autouse=True)
+def rung(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The bells that were rung; nobody hears them here."""
+    bells: list[str] = []
+    monkeypatch.setattr("messengers.tasks.ring", lambda task=WORK: bells.append(task))
+    return bells
+
+
+def waiting_event(ref: bytes = b"r" * 16, text: str = "Hallo", days: int = 0) -> InboundEvent:
+    channel = make_channel()
+    at = timezone.now() - timedelta(days=days)
+    event = TextEvent("e1", datetime(2026, 11, 21, tzinfo=UTC), phone(1), text)
+    return InboundEvent.objects.create(
+        channel=channel,
+        ref=ref,
+        kind="text",
+        received_at=at,
+        day=at.date(),
+        sealed=seal_event(channel.id, ref, event, at),
+    )
+
+
+def test_the_sweeper_rings_again_for_what_no_bell_was_heard(db: None, rung: list[str]) -> None:
+    tasks.sweep()
+    assert rung == []
+
+    make_dispatch([gate for _, gate in make_people(make_channel(), 1)])
+    waiting_event()
+    tasks.sweep()
+
+    assert rung == [WORK, HANDLE_INBOX]
+
+
+def test_the_sweeper_ends_what_is_too_old(db: None, rung: list[str]) -> None:
+    dispatch = make_dispatch([gate for _, gate in make_people(make_channel(), 3)])
+    Dispatch.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    tasks.sweep()
+    tasks.sweep()
+
+    dispatch.refresh_from_db()
+    assert (dispatch.status, states(dispatch)) == ("expired", {"expired": 3})
+    assert rung == []
+
+
+def test_the_sweeper_finishes_what_a_worker_could_not_say(db: None) -> None:
+    dispatch = make_dispatch([gate for _, gate in make_people(make_channel(), 1)])
+    Delivery.objects.update(status="accepted")
+    Batch.objects.update(status="done", counts={"accepted": 1})
+
+    tasks.sweep()
+
+    dispatch.refresh_from_db()
+    assert (dispatch.status, dispatch.finished_at is not None) == ("finished", True)
+
+
+def test_a_paused_channel_is_not_rung_for(db: None, rung: list[str]) -> None:
+    channel = make_channel()
+    make_dispatch([gate for _, gate in make_people(channel, 1)])
+    channel.paused_until = timezone.now() + timedelta(minutes=1)
+    channel.save()
+
+    tasks.sweep()
+
+    assert rung == []
+
+
+def test_handling_the_inbox_twice_answers_once(db: None, settings) -> None:
+    settings.INBOUND = "tests.messengers.inbound_double"
+    inbound.forget()
+    waiting_event()
+
+    tasks.handle_inbox()
+    tasks.handle_inbox()
+
+    assert inbound.handled == ["Hallo"]
+
+
+def test_bodies_die_with_the_key_of_their_day(db: None) -> None:
+    ensure_defaults()
+    old, fresh = waiting_event(days=40), waiting_event(ref=b"s" * 16)
+    assert open_event(old).text == open_event(fresh).text == "Hallo"
+
+    assert tasks.forget_bodies(timezone.now()) == 1
+    assert tasks.forget_bodies(timezone.now()) == 0
+
+    with pytest.raises(KeyDestroyed):
+        open_event(old)
+    assert open_event(fresh).text == "Hallo"
+    assert InboundEvent.objects.get() == fresh
+
+
+def test_who_was_written_to_is_forgotten_after_its_term(db: None) -> None:
+    ensure_defaults()
+    dispatch = make_dispatch([gate for _, gate in make_people(make_channel(), 2)])
+    Dispatch.objects.update(status="finished", finished_at=timezone.now() - timedelta(days=91))
+
+    assert tasks.forget_old_deliveries(timezone.now()) == 2
+
+    assert Delivery.objects.count() == 0
+    assert sum(counts(dispatch.id).values()) == 2
+
+
+def test_activate_joins_another_host(db: None) -> None:
+    from messengers import instance
+
+    epoch = instance.current()
+    instance._path().unlink()
+
+    call_command("activate", "--join", verbosity=0)
+
+    assert instance.current() == epoch
