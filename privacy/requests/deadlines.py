@@ -24,7 +24,7 @@ LAST_MOMENT = time(23, 59, 59)
 class Urgency(TextChoices):
     """How a clock looks. Always shown with its word, never by colour alone."""
 
-    STOPPED = "off", _("Closed")
+    STOPPED = "off", _("Answered")
     PAUSED = "info", _("Paused for proof of identity")
     CALM = "good", _("In time")
     SOON = "wait", _("Due soon")

@@ -87,14 +87,18 @@ STOPS = {
 
 
 def stop_at_once(request: Request, actor: Actor) -> None:
-    """Close every gate of the person and take what waits for them out of the queue."""
+    """Stop everything to the person, and write it down."""
+    facts: dict[str, int | str | bool] = {"closed": block(request)}
+    record("request.blocked", actor=actor, obj="request", ref=request.pk, facts=facts)
+
+
+def block(request: Request) -> int:
+    """Close every gate of the person, empty their queue, restrict them; how many were open."""
     assert request.subject
     if request.kind != Request.Kind.OBJECTION:
         people = DataSubject.objects.filter(pk=request.subject, status=DataSubject.Status.ACTIVE)
         people.update(status=DataSubject.Status.RESTRICTED)
-    closed = block_everywhere(request.subject, STOPS[Request.Kind(request.kind)])
-    facts: dict[str, int | str | bool] = {"closed": closed}
-    record("request.blocked", actor=actor, obj="request", ref=request.pk, facts=facts)
+    return block_everywhere(request.subject, STOPS[Request.Kind(request.kind)])
 
 
 def _standing(subject: UUID | None, kind: str) -> Request | None:

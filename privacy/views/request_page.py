@@ -58,7 +58,10 @@ def request_page(request: HttpRequest, pk: UUID) -> HttpResponse:
 def steps(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The steps of an erasure alone, for the page that waits for them."""
     row = get_object_or_404(Request, pk=pk)
-    return show(request, "_steps", "requests", {"row": row, **_steps(row)})
+    answer = show(request, "_steps", "requests", {"row": row, **_steps(row)})
+    if row.status in ANSWERED:
+        answer["HX-Refresh"] = "true"  # the rest of the page has changed as well
+    return answer
 
 
 @act("request.work")
@@ -188,7 +191,7 @@ def _possible(row: Request, request: HttpRequest) -> dict[str, bool]:
         "is_begun": is_begun,
         "may_link": is_open and not known and can(actor, "person.read"),
         "may_ask": known and not proven and row.status == Status.RECEIVED,
-        "may_extend": may_extend(row) and known,
+        "may_extend": may_extend(row) and known and not is_begun,
         "may_make": (
             proven
             and known

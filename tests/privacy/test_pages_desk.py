@@ -357,6 +357,7 @@ def test_erased_from_the_desk_with_its_certificate(dpo, ask, subject, people, co
     exact = dpo.get(reverse("privacy:certificate_json", args=[certificate.pk]))
     assert exact.content == bytes(certificate.body)
     assert "/erase/" not in text_of(dpo.get(reverse("privacy:request", args=[row.pk])))
+    assert dpo.get(reverse("privacy:steps", args=[row.pk]))["HX-Refresh"] == "true"
     assert DataSubject.objects.get(pk=subject).status == "erased"
     assert PHONE not in text_of(dpo.get(reverse("privacy:person", args=[subject])))
 

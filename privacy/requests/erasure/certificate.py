@@ -121,7 +121,7 @@ def document(certificate: Certificate) -> dict[str, Any]:
         "lead": [
             _("%(publisher)s has erased the personal data that this request was about.")
             % {"publisher": facts["controller"] or "Jawort"},
-            _("Received: %(received)s. Certified: %(issued)s.")
+            _("Received: %(received)s · Certified: %(issued)s")
             % {
                 "received": value_text(facts["received_at"]),
                 "issued": value_text(facts["issued_at"]),

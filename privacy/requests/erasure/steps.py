@@ -5,13 +5,12 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from privacy import suppression
-from privacy.access import Actor
 from privacy.models import DataSubject, Request, RequestStep
 from privacy.requests.delivery import answer, link_to
 from privacy.requests.erasure import needles
 from privacy.requests.erasure.scan import places_scanned, residues
 from privacy.requests.export.package import destroy_all_of
-from privacy.requests.intake import stop_at_once
+from privacy.requests.intake import block as stop
 from privacy.requests.verbs import erase_everywhere, identifiers_of, recipients_of, under_way
 from privacy.vault import new_token, shred, token_hash
 
@@ -22,7 +21,7 @@ SUPPRESSION_REASON = "erased"
 
 def block(request: Request, step: RequestStep) -> bool:
     """Nothing more leaves to the person; most were stopped when the request came in."""
-    stop_at_once(request, Actor.system("erasure"))
+    stop(request)
     return True
 
 

@@ -35,7 +35,7 @@ def document(data: Data) -> Data:
 def _lead(data: Data) -> list[str]:
     return [
         _("This is everything that we store about you. Art. 15 GDPR gives you the right to it."),
-        _("Received: %(received)s. Made: %(made)s.")
+        _("Received: %(received)s · Made: %(made)s")
         % {
             "received": value_text(data["request"]["received_at"]),
             "made": value_text(data["generated_at"]),
