@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 from django.db import connections
+from django.test import Client
 from django.urls import get_resolver
 from django.utils import timezone
 
-from privacy.models import User
+from privacy.models import Grant, User
 from privacy.vault import sign_link
 from subscriptions.actions import keep_reply
 from subscriptions.actions import opt_in as opt_in_actions
@@ -142,6 +143,23 @@ def test_looking_at_every_page_changes_nothing(client, paths, role):
         for method in (client.get, client.head):
             answer = method(path, {"stop": "all", "do": "drop:r.0", "publish": "1", "yes": "1"})
             assert answer.status_code in {200, 302, 403, 404, 405}, path
+
+    assert everything() == before
+
+
+def test_forms_of_the_staff_are_refused_without_their_token(paths):
+    """A foreign page can make a browser send our cookies, but not our token (ASVS 3.5.1)."""
+    everyone = make_staff("administrator", email="everyone@example.org")
+    for role in ROLES[:3]:
+        Grant.objects.create(user=everyone, role=role)
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(everyone)
+    before = everything()
+    assert before
+
+    for path in paths.values():
+        if path.startswith("/desk/"):
+            assert client.post(path, {"publish": "1"}).status_code in {403, 405}, path
 
     assert everything() == before
 
