@@ -1,11 +1,10 @@
 """Rings for a worker. What is to be done stands in PostgreSQL; a lost ring costs a few seconds."""
 
-import logging
-
+import structlog
 from celery import current_app
 from django.db import transaction
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger("jawort.doorbell")
 
 WORK = "messengers.tasks.work"
 HANDLE_INBOX = "messengers.tasks.handle_inbox"
@@ -21,4 +20,4 @@ def ring(task: str = WORK) -> None:
     try:
         current_app.send_task(task, retry=False)
     except Exception as error:
-        logger.warning("doorbell_broken", extra={"task": task, "error": type(error).__name__})
+        log.warning("doorbell_broken", task=task, error=type(error).__name__)

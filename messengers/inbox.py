@@ -5,7 +5,6 @@ provider gets means: nothing more will be sent. Texts are handled afterwards, on
 What the body says never stands in a log or an exception of ours.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -15,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
@@ -38,7 +38,7 @@ from privacy.access import Actor
 from privacy.audit import record
 from privacy.vault import KeystoreDown, VaultError, Where, keyed_hash, open_inbox, seal_inbox
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger("jawort.inbox")
 
 OK, REFUSED, UNREADABLE, TRY_AGAIN = 200, 403, 400, 503
 MAX_ATTEMPTS = 5
@@ -64,12 +64,12 @@ def accept(channel: Channel, headers: Mapping[str, str], body: bytes) -> int:
     try:
         events = adapter.read_events(headers, body)
     except BadPayload:
-        logger.warning("hook_unreadable", extra={"channel": str(channel.id)})
+        log.warning("hook_unreadable", channel=str(channel.id))
         return UNREADABLE
     try:
         return _store(channel, events)
     except (OperationalError, InterfaceError) as error:
-        logger.warning("hook_without_database", extra={"error": type(error).__name__})
+        log.warning("hook_without_database", error=type(error).__name__)
         connection.close()
         return TRY_AGAIN
 
@@ -271,4 +271,4 @@ def _log(event: str, error: Exception) -> None:
     where, trace = "", error.__traceback__
     while trace:
         where, trace = f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}", trace.tb_next
-    logger.error(event, extra={"error": type(error).__name__, "where": where})
+    log.error(event, error=type(error).__name__, where=where)

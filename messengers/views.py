@@ -1,8 +1,8 @@
 """The hooks: where providers tell us what people wrote, and what became of our messages."""
 
-import logging
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +13,7 @@ from messengers import inbox
 from messengers.models import Channel
 from privacy.vault import VaultError
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger("jawort.inbox")
 
 # An unknown channel and a wrong signature look alike: nobody learns which channels there are.
 REFUSED = 403
@@ -28,7 +28,7 @@ def hook(request: HttpRequest, channel_id: UUID) -> HttpResponse:
     try:
         return _answer(request, channel_id)
     except (OperationalError, InterfaceError, VaultError) as error:
-        logger.warning("hook_not_now", extra={"error": type(error).__name__})
+        log.warning("hook_not_now", error=type(error).__name__)
         connection.close()
         return HttpResponse(status=TRY_AGAIN, headers={"Retry-After": "10"})
 

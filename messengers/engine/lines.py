@@ -1,12 +1,12 @@
 """A worker's line to one channel: its adapter, what it has rendered, and what its rate allows."""
 
-import logging
 import time
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import orjson
+import structlog
 
 from messengers import media
 from messengers.channels import account_of, call_seconds
@@ -26,7 +26,7 @@ from messengers.registry import adapter_for
 from messengers.sql import run
 from messengers.transports import Transport, transport_for
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger("jawort.engine")
 
 WINDOW = 128  # calls in flight, and so the most that one crash puts in doubt
 LEASE_SLACK = 5.0  # seconds that a lease outlasts a call
@@ -108,7 +108,7 @@ class Line:
             return self._broken(dispatch.id, type(error).__name__)
 
     def _broken(self, dispatch: UUID, code: str) -> Text:
-        logger.error("content_broken", extra={"dispatch": str(dispatch), "code": code})
+        log.error("content_broken", dispatch=str(dispatch), code=code)
         return Text(None, problem="render")
 
     def uploaded(self, dispatch: UUID, outcome: Outcome) -> bool:

@@ -1,9 +1,10 @@
 """The window: whom there is room for next, and what exactly would be sent to them."""
 
-import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from uuid import UUID
+
+import structlog
 
 from messengers.attempts import seal_attempt
 from messengers.contract import Answer, Call, Lost, NotSent, Outcome, Reason, Refused, RenderError
@@ -16,7 +17,7 @@ from messengers.engine.open_batches import (
 )
 from messengers.engine.outcomes import Verdict, token
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger("jawort.engine")
 
 FOR_REPLIES = 16  # places of the window that broadcasts leave to replies
 REPLY_PRIORITY = 1  # from here on a batch may use them
@@ -91,7 +92,7 @@ def build(line: Line, batch: OpenBatch, recipient: Recipient) -> Intent | Verdic
         return Verdict("failed", token(f"render {error.code}"), is_attempt=False)
     except Exception as error:
         # One person's values broke our own code: that must not stop the other 255.
-        logger.error("render_broke", extra={"error": type(error).__name__})
+        log.error("render_broke", error=type(error).__name__)
         return Verdict("failed", "render", is_attempt=False)
 
 
@@ -129,7 +130,7 @@ def answers(line: Line, submission: Submission, outcome: Outcome) -> list[Answer
             return list(line.adapter.bulk_answer(outcome, number))
         return [line.adapter.answer(outcome)]
     except Exception as error:
-        logger.error("answer_broke", extra={"error": type(error).__name__})
+        log.error("answer_broke", error=type(error).__name__)
         return [Lost("answer not understood")] * number
 
 

@@ -4,11 +4,11 @@ There is no barrier anywhere: whatever answers have come are written together wi
 take their places, so one slow answer holds up nothing but itself.
 """
 
-import logging
 import time
 from collections.abc import Iterable
 from uuid import UUID
 
+import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from messengers import instance
@@ -27,7 +27,7 @@ from messengers.outbox import expire, finish
 from messengers.stopping import is_stopping
 from privacy.vault import KeystoreDown
 
-logger = logging.getLogger(__name__)
+log = structlog.get_logger("jawort.engine")
 
 FLUSH_RESULTS = 32  # write answers when so many have come …
 FLUSH_SECONDS = 0.01  # … or the oldest has waited so long
@@ -51,7 +51,7 @@ def run(deadline_seconds: float = 30.0) -> int:
     try:
         epoch = instance.current()
     except NotTheSameInstance as error:
-        logger.error("not_the_same_instance", extra={"reason": str(error)})
+        log.error("not_the_same_instance", reason=str(error))
         return 0
     return Worker(epoch, time.monotonic() + deadline_seconds).run()
 
@@ -95,7 +95,7 @@ class Worker:
 
     def _database_broke(self, error: Exception) -> None:
         """Keep what we know and try again: answers in memory are worth more than a clean exit."""
-        logger.warning("database_broke", extra={"error": type(error).__name__})
+        log.warning("database_broke", error=type(error).__name__)
         connection.close()
         now = time.monotonic()
         self.broken_since = self.broken_since or now
@@ -141,7 +141,7 @@ class Worker:
         try:
             load(taken, self._common_values(taken))
         except KeystoreDown:
-            logger.warning("keystore_down")
+            log.warning("keystore_down")
             self._give_back(taken, KEYSTORE_WAIT)
         return True
 
@@ -154,8 +154,7 @@ class Worker:
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:
-            fields = {"channel": str(channel), "error": type(error).__name__}
-            logger.error("channel_broken", extra=fields)
+            log.error("channel_broken", channel=str(channel), error=type(error).__name__)
             pause_channel(channel, "auth_config", BROKEN_CHANNEL_WAIT)
             return None
 
