@@ -199,3 +199,27 @@ def test_a_reader_signs_up_without_script_and_cookie(new_page: NewPage, live_ser
     page.wait_for_url("**/asked/**")
     assert page.context.cookies() == []
     assert page.locator("script").count() == 0
+
+
+LIST = "Telefon;Einwilligung am;Quelle\n+49 176 04069001;01.02.2024;Formular\n0176 99;;\n"
+
+
+def test_a_list_is_checked_loaded_and_left_to_the_officer(
+    new_page: NewPage, live_server, newsroom, everyone
+):
+    page = new_page(PHONE)
+    sign_in(page, live_server.url, everyone)
+    page.goto(live_server.url + newsroom["imports"])
+    page.select_option("[name=channel]", label="Simulator")
+    page.set_input_files(
+        "[name=file]", {"name": "leute.csv", "mimeType": "text/csv", "buffer": LIST.encode()}
+    )
+    page.click("form.card button.button >> nth=0")
+    expect(page.locator(".stats b").nth(1)).to_have_text("1")
+
+    page.click("form[action$='/load/'] button")
+    expect(page.locator(".badge-wait")).to_be_visible()
+
+    assert page.locator("form[action$='/approve/']").count() == 0
+    assert accessibility_faults(page) == []
+    assert not scrolls_sideways(page)
