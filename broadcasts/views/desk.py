@@ -7,6 +7,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from broadcasts.actions import delete_draft, duplicate_broadcast
+from broadcasts.actions.rehearse import masked_test_address
 from broadcasts.content import message_of
 from broadcasts.forms import DeskFilterForm, TestAddressForm
 from broadcasts.models import Broadcast, TestAddress
@@ -24,7 +25,6 @@ from broadcasts.views.page import (
 )
 from broadcasts.words import TONES, describe_rule, why
 from privacy.access import actor_of, visible_to
-from subscriptions.desk_views.people import masked
 from subscriptions.models import Newsletter
 
 PER_PAGE = 25
@@ -74,10 +74,9 @@ def tests_of(request: HttpRequest, broadcast: Broadcast) -> dict[str, object]:
     """Where this editor may send a test to."""
     mine = TestAddress.objects.filter(
         user=staff_of(request), channel__in=broadcast.newsletter.channels.all()
-    ).select_related("channel", "address")
-    names = masked(row.address for row in mine)
+    ).select_related("channel")
     return {
-        "test_addresses": [(row, names[row.address_id]) for row in mine.order_by("-used_at")],
+        "test_addresses": [(row, masked_test_address(row)) for row in mine.order_by("-used_at")],
         "test_form": TestAddressForm(newsletter=broadcast.newsletter),
     }
 

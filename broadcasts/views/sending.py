@@ -11,7 +11,6 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from broadcasts import actions
-from broadcasts.actions.rehearse import forget_test_address
 from broadcasts.content import channels_of, message_of, problems_of
 from broadcasts.errors import BroadcastError, ScheduleRefused
 from broadcasts.forms import ScheduleForm, TestAddressForm, uuid_or_none
@@ -54,7 +53,7 @@ def _test_target(
         mine = TestAddress.objects.filter(
             user=staff_of(request), channel__in=channels_of(broadcast.newsletter)
         )
-        row = get_object_or_404(mine.select_related("channel", "address__channel"), pk=known)
+        row = get_object_or_404(mine.select_related("channel"), pk=known)
         return row.channel, row
     form = TestAddressForm(request.POST, newsletter=broadcast.newsletter)
     if not form.is_valid():
@@ -65,9 +64,8 @@ def _test_target(
 @broadcast_page(TEST, "POST")
 def forget_test(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     """Remove an address of one's own from the list."""
-    mine = TestAddress.objects.filter(user=staff_of(request)).select_related("address")
-    row = get_object_or_404(mine, pk=uuid_or_none(request.POST.get("known", "")))
-    forget_test_address(row)
+    mine = TestAddress.objects.filter(user=staff_of(request))
+    get_object_or_404(mine, pk=uuid_or_none(request.POST.get("known", ""))).delete()
     messages.success(request, _("The test address is forgotten."))
     return back_to(broadcast)
 

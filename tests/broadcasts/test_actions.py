@@ -20,13 +20,13 @@ from messengers import media as files
 from messengers import outbox
 from messengers.addresses import find_address, get_or_create_address
 from messengers.gates import close_gates
-from messengers.models import Address, Delivery, Dispatch
+from messengers.models import Delivery, Dispatch
 from privacy.access import Actor, NotAllowed
 from privacy.ids import uuid7
-from privacy.models import AuditEntry, DataSubject
+from privacy.models import AuditEntry
 from subscriptions.errors import RuleError
 from subscriptions.models import Subscription
-from tests.broadcasts.house import make_draft, make_staff, subscribe
+from tests.broadcasts.house import make_draft, make_staff
 from tests.broadcasts.pictures import picture
 
 Status = Broadcast.Status
@@ -331,8 +331,8 @@ def test_a_test_goes_to_ones_own_address_and_says_so(draft, channel, publisher):
 def test_the_address_of_a_test_stands_nowhere_in_clear(draft, channel, publisher, caplog):
     send_test(draft, channel, publisher)
 
-    address = TestAddress.objects.get().address
-    assert b"4069001" not in bytes(address.sealed)
+    assert b"4069001" not in bytes(TestAddress.objects.get().sealed)
+    assert b"4069001" not in bytes(find_address(channel, NUMBER).sealed)
     assert "4069001" not in caplog.text
     for entry in AuditEntry.objects.all():
         assert b"4069001" not in bytes(entry.entry)
@@ -398,30 +398,29 @@ def test_a_test_needs_an_address_and_fitting_content(draft, channel, publisher):
     assert not Dispatch.objects.exists()
 
 
-def test_test_addresses_are_forgotten_with_their_keys(draft, channel, publisher):
-    from privacy.vault.models import SubjectKey
-
+def test_test_addresses_are_forgotten_after_a_month(draft, channel, publisher):
     send_test(draft, channel, publisher)
-    subject = TestAddress.objects.get().address.subject
-    assert SubjectKey.objects.filter(subject=subject).exists()
     now = timezone.now()
 
     assert actions.forget_test_addresses(now + timedelta(days=29)) == 0
     assert actions.forget_test_addresses(now + timedelta(days=31)) == 1
 
     assert not TestAddress.objects.exists()
+
+
+def test_a_known_address_works_when_the_house_has_forgotten_the_stranger(draft, channel, publisher):
+    """Whoever has no subscription is forgotten within minutes, editors too; the test is not."""
+    from subscriptions.forget import forget_strangers
+
+    send_test(draft, channel, publisher)
+    Delivery.objects.update(status="accepted")
+    forget_strangers(timezone.now() + timedelta(hours=1))
     assert find_address(channel, NUMBER) is None
-    assert not DataSubject.objects.filter(pk=subject).exists()
 
+    send_test(draft, channel, publisher, TestAddress.objects.get())
 
-def test_the_address_of_a_reader_outlives_the_test(draft, channel, publisher, newsletter):
-    reader = subscribe(newsletter, channel, 77)
-    send_test(draft, channel, publisher, "+4917600000077")
-
-    actions.forget_test_addresses(timezone.now() + timedelta(days=31))
-
-    assert not TestAddress.objects.exists()
-    assert Address.objects.filter(pk=reader.address_id).exists()
+    newest = Dispatch.objects.latest("created_at")
+    assert Delivery.objects.get(dispatch=newest).address == find_address(channel, NUMBER).pk
 
 
 def test_a_test_does_not_make_a_reader(draft, channel, publisher, newsletter):

@@ -2,10 +2,12 @@
 
 import pytest
 from django.apps import apps
+from django.utils import timezone
 
 from broadcasts import actions, personal_data
 from broadcasts.models import TestAddress
 from messengers.addresses import find_address
+from privacy.models import Request
 from tests.broadcasts.house import make_draft
 from tests.broadcasts.test_actions import NUMBER
 
@@ -53,6 +55,16 @@ def test_an_erasure_forgets_the_test_address(draft, channel, publisher):
     assert personal_data.scan(subject, [NUMBER]) == ["TestAddress"]
     assert len(personal_data.export(subject)["test_addresses"]) == 1
 
+    assert personal_data.erase(subject) == {"test_addresses": 0}  # a stranger who is forgotten
+    now = timezone.now()
+    Request.objects.create(
+        number="2026-0001",
+        kind=Request.Kind.ERASURE,
+        origin=Request.Origin.CHAT,
+        subject=subject,
+        received_at=now,
+        due_at=now,
+    )
     assert personal_data.erase(subject) == {"test_addresses": 1}
 
     assert personal_data.scan(subject, [NUMBER]) == []
