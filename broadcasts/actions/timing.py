@@ -86,7 +86,19 @@ def fire_due(now: datetime) -> int:
     its commit and then find the row. A crash before the commit leaves neither row nor start.
     """
     due = Schedule.objects.filter(fire_at__lte=now, broadcast__status=Status.SCHEDULED)
-    return sum(_fire(row, now) for row in due.order_by("fire_at"))
+    fired, broken = 0, None
+    for row in due.order_by("fire_at"):
+        try:
+            fired += _fire(row, now)
+        except (
+            Exception
+        ) as error:  # one that breaks keeps no other from its time; it is tried again
+            name = type(error).__name__
+            log.error("scheduled start failed", broadcast=str(row.broadcast_id), error=name)
+            broken = error
+    if broken:
+        raise broken
+    return fired
 
 
 @transaction.atomic
@@ -142,4 +154,4 @@ def _put_away(broadcast: Broadcast, to: str, why: str, **changes: Any) -> None:
         result="refused",
         facts={"why": why},
     )
-    log.warning("scheduled broadcast did not start", broadcast=str(broadcast.pk), why=why)
+    log.warning("scheduled broadcast did not start", broadcast=str(broadcast.pk), reason=why)

@@ -8,13 +8,13 @@ from django.utils import timezone
 
 from broadcasts import actions
 from broadcasts.errors import IllegalTransition, QuietHours, ScheduleRefused
-from broadcasts.models import Broadcast, Schedule, ScheduleFire
+from broadcasts.models import Broadcast, Content, Schedule, ScheduleFire
 from broadcasts.schedule import Clock
 from messengers.gates import close_gates
 from messengers.models import Dispatch
 from privacy.access import Actor, NotAllowed
 from privacy.models import Grant
-from tests.broadcasts.house import make_staff
+from tests.broadcasts.house import make_draft, make_staff
 
 NOON = datetime(2026, 11, 21, 11, 0, tzinfo=UTC)  # 12:00 in Berlin
 AT_ONE = "2026-11-21T13:00"
@@ -292,6 +292,24 @@ def test_what_runs_is_not_scheduled(draft, publisher, at_noon):
 
     with pytest.raises(IllegalTransition):
         actions.schedule(broadcast=started, local_time=AT_ONE, actor=publisher)
+
+
+def test_one_start_that_breaks_keeps_no_other_from_its_time(
+    scheduled, newsletter, publisher, at_noon, monkeypatch
+):
+    """The first has content that no program of ours could have stored; the second goes out."""
+    second = make_draft(newsletter, publisher, title="Zweite")
+    actions.schedule(broadcast=second, local_time="2026-11-21T13:01", actor=publisher)
+    Content.objects.filter(broadcast=scheduled).update(buttons=[{"nonsense": 1}])
+    at_noon.move_to(FIRE + timedelta(minutes=2))
+
+    with pytest.raises(KeyError):
+        actions.fire_due(timezone.now())
+
+    second.refresh_from_db()
+    scheduled.refresh_from_db()
+    assert second.status == Broadcast.Status.RUNNING
+    assert scheduled.status == Broadcast.Status.SCHEDULED
 
 
 def test_the_task_does_all_of_it(scheduled, at_noon):
