@@ -31,7 +31,7 @@ SECTIONS = (
     Section(_("Segments"), "/desk/segments/", ("segment.write",)),
     Section(_("Imports"), "/desk/imports/", ("import.upload", "import.approve")),
     Section(_("Newsletters"), "/desk/newsletters/", ("newsletter.read",)),
-    Section(_("Privacy"), "/privacy/", ("request.work", "person.read", "audit.read")),
+    Section(_("Privacy"), "/privacy/", ("request.work", "audit.read", "user.manage")),
     Section(_("Channels"), "/channels/", ("channel.manage",)),
     Section(_("Staff"), "/staff/", ("user.manage", "token.manage")),
 )

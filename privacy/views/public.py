@@ -1,8 +1,7 @@
 """Pages that a link opens: fetch my package, was that request mine, the certificate.
 
 A GET changes nothing, because messengers open every link they see. No session, no script, no cache,
-no referrer. Whoever guesses links is slowed down by the house's guess counter in front of the
-pages.
+no referrer. A token has 192 random bits, so nobody guesses one.
 """
 
 from collections.abc import Callable
