@@ -64,7 +64,7 @@ class Line:
             self.window = 2 * self.adapter.smtp_server().connections
         self.bulk = int(channel.settings.get("bulk", self.adapter.capabilities.bulk))
         self.doubts_in_a_row = 0
-        self.has_setbacks = channel.setbacks > 0
+        self.has_setbacks = channel.setbacks > 0 or bool(channel.paused_why)
         self._texts: dict[UUID, Text] = {}
         self._granted = 0
         self._granted_at = 0.0
