@@ -13,16 +13,15 @@ from privacy.access import Actor
 from privacy.audit import record
 from privacy.models import DataSubject, Request
 from privacy.requests.verbs import erase_everywhere, under_way
+from privacy.retention.rules import starts_before
 from privacy.vault import shred_all
 from subscriptions import caps
 from subscriptions.actions.withdrawal import lapse
-from subscriptions.models import Import, OptIn, Reply, Subscription
+from subscriptions.models import Evidence, Import, OptIn, Reply, Subscriber, Subscription
 from subscriptions.queries import is_known
 
-REPLY_TERM = timedelta(days=30)
 # law.md, section 1: courts accept between 18 months and four years of disuse; the shortest counts.
 UNUSED_TERM = timedelta(days=548)
-IMPORT_FILE_TERM = timedelta(days=14)
 # Long enough for the answer to somebody's first message to leave; then nothing needs the address.
 STRANGER_TERM = timedelta(minutes=10)
 AT_A_TIME = 500
@@ -36,9 +35,10 @@ def expire_opt_ins(now: datetime) -> int:
 
 
 def forget_replies(now: datetime) -> int:
-    """Erase texts to the editors after 30 days, read or not."""
+    """Erase texts to the editors when their term is over, read or not."""
     with transaction.atomic():
-        count, _ = Reply.objects.filter(received_at__lte=now - REPLY_TERM).delete()
+        due = Reply.objects.filter(received_at__lte=starts_before("inbound_text", now))
+        count, _ = due.delete()
         if count:
             record("reply.expired", actor=RETENTION, obj="reply", ref="", facts={"removed": count})
     return count
@@ -46,10 +46,17 @@ def forget_replies(now: datetime) -> int:
 
 def forget_files(now: datetime) -> int:
     """Erase checked lists that nobody loaded."""
-    old = Import.objects.filter(uploaded_at__lte=now - IMPORT_FILE_TERM).exclude(
-        content_sealed=None
-    )
-    return old.update(content_sealed=None)
+    old = Import.objects.filter(uploaded_at__lte=starts_before("import_file", now))
+    return old.exclude(content_sealed=None).update(content_sealed=None)
+
+
+def forget_ended(now: datetime) -> int:
+    """Erase people whose consents have all ended so long ago that nobody can ask for the proof."""
+    due = starts_before("consent_evidence", now)
+    ended = Subscription.objects.filter(subscriber=OuterRef("pk"), ended_at__lt=due)
+    lasting = Subscription.objects.filter(subscriber=OuterRef("pk")).exclude(ended_at__lt=due)
+    people = Subscriber.objects.filter(Exists(ended)).exclude(Exists(lasting))
+    return sum(_forget_person(person.pk, now) for person in people[:AT_A_TIME])
 
 
 def lapse_unused(now: datetime) -> int:
@@ -83,6 +90,19 @@ def _expire(opt_in: OptIn) -> int:
     held.delete()
     record("opt_in.expired", actor=RETENTION, obj="opt_in", ref=opt_in.pk)
     _erase_person_if_unknown(address)
+    return 1
+
+
+@transaction.atomic
+def _forget_person(subject: UUID, now: datetime) -> int:
+    """Rows first, keys last. The bare number stays, so that a restored backup is erased again."""
+    if Request.objects.filter(subject=subject, closed_at=None).exists():
+        return 0
+    erase_everywhere(subject)
+    Evidence.objects.filter(subject=subject).delete()
+    DataSubject.objects.filter(pk=subject).update(status=DataSubject.Status.ERASED, erased_at=now)
+    record("subscriber.forgotten", actor=RETENTION, obj="subject", ref=subject)
+    transaction.on_commit(partial(shred_all, subject))
     return 1
 
 

@@ -1,18 +1,54 @@
-"""Rung by beat. What is due stands in the database; running twice changes nothing more."""
+"""Rung by beat. What is due stands in the database; running twice changes nothing more.
+
+The functions below are registered with the retention engine, which runs them at its own tick and
+writes down how much each of them removed.
+"""
+
+from datetime import datetime
 
 from celery import shared_task
 from django.utils import timezone
 
+from privacy.retention.registry import expires
+from privacy.retention.rules import ensure_defaults
+from privacy.retention.run import run
 from subscriptions import forget
 
 
 @shared_task(ignore_result=True)
 def tick() -> None:
     """Erase what has had its time. Each row goes in a transaction of its own."""
-    now = timezone.now()
-    forget.expire_opt_ins(now)
-    forget.forget_replies(now)
-    forget.forget_files(now)
-    forget.forget_counters(now)
-    forget.lapse_unused(now)
-    forget.forget_strangers(now)
+    ensure_defaults()
+    run(timezone.now())
+
+
+@expires("pending_opt_in")
+def expire_opt_ins(now: datetime) -> int:
+    """Requests nobody confirmed, with the person; each row knows the end of its term."""
+    return forget.expire_opt_ins(now) + forget.forget_strangers(now)
+
+
+@expires("pending_opt_in")
+def forget_counters(now: datetime) -> int:
+    return forget.forget_counters(now)
+
+
+@expires("inbound_text")
+def forget_replies(now: datetime) -> int:
+    """Texts, and their writers if they were nothing but writers."""
+    return forget.forget_replies(now) + forget.forget_strangers(now)
+
+
+@expires("import_file")
+def forget_files(now: datetime) -> int:
+    return forget.forget_files(now)
+
+
+@expires("active_subscription")
+def lapse_unused(now: datetime) -> int:
+    return forget.lapse_unused(now)
+
+
+@expires("consent_evidence")
+def forget_ended(now: datetime) -> int:
+    return forget.forget_ended(now)

@@ -267,13 +267,12 @@ def nothing(talk: Talk) -> None:
     if talk.understood.is_keep:
         talk.say("kept")
         return
-    if talk.question and _begins_like_a_yes(talk) and talk.may("question"):
-        talk.say("answer_clearly", {"newsletter": talk.question.newsletter.name})
-        return
     if talk.incoming.payload or not talk.incoming.text.strip():
         return
     _keep(talk, asks_stop=False)
-    if talk.may("hint"):
+    if talk.question and _begins_like_a_yes(talk) and talk.may("question"):
+        talk.say("answer_clearly", {"newsletter": talk.question.newsletter.name})
+    elif talk.may("hint"):
         talk.say("hint")
 
 

@@ -1,15 +1,22 @@
 """What goes by itself: planted, seen, ticked, gone."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import time_machine
 from django.utils import timezone
 
 from messengers.models import Address, AddressIndex, Delivery, Gate
-from privacy.models import AuditEntry, DataSubject, Request
+from privacy.models import AuditEntry, DataSubject, Request, RetentionRun
 from privacy.vault import KeyRing
-from subscriptions.models import ContactCap, OptIn, Reply, Subscription
+from subscriptions.models import (
+    ConsentRecord,
+    ContactCap,
+    Evidence,
+    OptIn,
+    Reply,
+    Subscription,
+)
 from subscriptions.tasks import tick
 
 from .conftest import MAIL, PHONE
@@ -160,6 +167,45 @@ def test_a_consent_that_was_not_used_for_18_months_lapses(say):
     subscription.refresh_from_db()
     assert subscription.status == "lapsed"
     assert not Gate.objects.get().is_open
+
+
+def test_the_proof_goes_with_the_third_year_end_after_the_withdrawal(say, chat):
+    from zoneinfo import ZoneInfo
+
+    berlin = ZoneInfo("Europe/Berlin")
+    with time_machine.travel(datetime(2026, 3, 1, 12, tzinfo=berlin)):
+        say("START")
+        say("JA")
+        say("STOP")
+        settle()
+        subject = Address.objects.get().subject
+    assert Evidence.objects.count() == 2
+
+    with time_machine.travel(datetime(2029, 12, 31, 23, 0, tzinfo=berlin)):
+        tick()
+    assert Evidence.objects.count() == 2
+    assert Subscription.objects.get().status == "withdrawn"
+
+    with time_machine.travel(datetime(2030, 1, 1, 0, 30, tzinfo=berlin)):
+        tick()
+
+    left = traces(subject)
+    assert left.pop("person") is True  # a bare number, to erase again after a restore
+    assert set(left.values()) == {False}
+    assert DataSubject.objects.get().status == "erased"
+    assert Evidence.objects.count() == 0
+    assert Subscription.objects.count() == 0
+    assert ConsentRecord.objects.count() == 2
+
+
+def test_the_retention_engine_writes_down_what_went(say):
+    say("START")
+    settle()
+
+    with after(hours=73):
+        tick()
+
+    assert RetentionRun.objects.get(data_class="pending_opt_in").removed >= 1
 
 
 def test_a_second_tick_finds_nothing_more_to_do(say):
