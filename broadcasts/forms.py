@@ -123,6 +123,8 @@ class BroadcastForm(forms.Form):
         self.draft = draft
         if draft is not None:
             options.setdefault("initial", {}).update(initial_of(draft))
+        else:
+            options.setdefault("initial", {"expires_after": "24"})  # news grow old
         super().__init__(*args, **options)
         self._offer(channels_of(newsletter))
         for number in range(1, MAX_BUTTONS + 1):

@@ -99,7 +99,7 @@ def test_two_accounts_at_one_messenger_are_shown_once(newsletter):
     )
 )
 @settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -4,11 +4,12 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 import time_machine
+from django.core.cache import cache
 from django.utils import timezone
 
 from broadcasts import actions
 from broadcasts.errors import IllegalTransition, QuietHours, ScheduleRefused
-from broadcasts.models import Broadcast, Content, Schedule, ScheduleFire
+from broadcasts.models import Broadcast, Content, Schedule, ScheduleFire, TestAddress
 from broadcasts.schedule import Clock
 from messengers.gates import close_gates
 from messengers.models import Dispatch
@@ -320,3 +321,19 @@ def test_the_task_does_all_of_it(scheduled, at_noon):
     tick()
 
     assert Broadcast.objects.get().status == Broadcast.Status.RUNNING
+
+
+def test_once_an_hour_the_task_forgets_what_is_old(at_noon, draft, channel, publisher):
+    from broadcasts.tasks import TIDIED, tick
+
+    cache.delete(TIDIED)
+    tick()
+    actions.test_to_self(broadcast=draft, channel=channel, actor=publisher, to="0176 04069001")
+    TestAddress.objects.update(used_at=NOON - timedelta(days=31))
+    tick()
+    assert TestAddress.objects.exists()
+
+    cache.delete(TIDIED)  # an hour later
+    tick()
+
+    assert not TestAddress.objects.exists()
