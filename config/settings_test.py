@@ -5,6 +5,7 @@ Nothing here may turn off what a test wants to see: it only makes tests fast.
 
 import base64
 import os
+import re
 import tempfile
 
 os.environ.setdefault("JAWORT_KEY", base64.b64encode(b"jawort test key, known to all...").decode())
@@ -14,6 +15,13 @@ os.environ.setdefault("JAWORT_ORIGIN", "http://127.0.0.1:8000")
 os.environ.setdefault("JAWORT_SMTP_URL", "smtp://127.0.0.1:8025")
 os.environ.setdefault("CELERY_BROKER_URL", "jawort-files://localhost")
 os.environ.setdefault("JAWORT_VAR", f"{tempfile.gettempdir()}/jawort-test-var-{os.getpid()}")
+# Each worker of a parallel run has a folder of its own, as it has a database of its own: the file
+# that ties the two together lies there, and whoever ends first removes the folder.
+os.environ["JAWORT_VAR"] = re.sub(
+    r"(?<=jawort-test-var-)\d+$",
+    lambda run: run.group() + os.environ.get("PYTEST_XDIST_WORKER", ""),
+    os.environ["JAWORT_VAR"],
+)
 
 from config.settings import *  # noqa: F403
 from config.settings import CELERY_BROKER_TRANSPORT_OPTIONS  # noqa: F401
