@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -25,6 +26,8 @@ TEXT = (
     "**{first_name|Liebe Leserin}, die Brücke am Markt ist wieder offen.**\n\n"
     "Seit heute früh rollt der Verkehr in beide Richtungen."
 )
+# What the tests, or whoever started them, may have set for this project.
+OURS = ("JAWORT_", "DJANGO_", "SECRET_KEY", "DATABASE_", "KEYSTORE_", "CELERY_")
 SOON = 60_000  # milliseconds in which an answer must be there
 LATER = 90_000  # an erasure scans everything
 
@@ -36,7 +39,17 @@ def house(browser) -> Iterator[System]:
         yield System(given, sign_ins_in(os.environ.get("JAWORT_STORY_SIGN_INS", "")))
     else:
         with ExitStack() as stack:
-            yield _started(stack)
+            with patch.dict(os.environ):
+                _forget_the_tests()
+                system = _started(stack)
+            yield system
+
+
+def _forget_the_tests() -> None:
+    """A house starts as on a fresh machine: not with the settings and keys of the tests."""
+    for name in list(os.environ):
+        if name.startswith(OURS):
+            del os.environ[name]
 
 
 def _started(stack: ExitStack) -> System:
