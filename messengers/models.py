@@ -222,7 +222,7 @@ class Batch(models.Model):
     lease_until = models.DateTimeField(null=True)
     on_wire = ArrayField(models.SmallIntegerField(), default=list)
     counts = models.JSONField(default=dict)  # state -> number, derived from the deliveries
-    losses = models.PositiveSmallIntegerField(default=0)  # leases lost in a row: a poisonous batch
+    losses = models.PositiveSmallIntegerField(default=0)  # leases lost without a commit: poison
 
     class Meta:
         constraints = [

@@ -64,7 +64,7 @@ EVIDENCE = """
        AND d.status = 'in_doubt' AND d.cause = 'worker_lost'"""
 RENEW = """
     UPDATE messengers_batch b
-       SET on_wire = w.on_wire::smallint[],
+       SET on_wire = w.on_wire::smallint[], losses = 0,
            lease_until = clock_timestamp() + make_interval(secs => w.lease)
       FROM unnest(%s::bigint[], %s::text[], %s::float8[]) AS w (id, on_wire, lease)
      WHERE b.id = w.id"""

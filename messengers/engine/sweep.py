@@ -6,7 +6,7 @@ from messengers.engine import ledger
 from messengers.outbox.control import expire, finish
 from messengers.sql import durably, rows, run
 
-MAX_LOSSES = 8  # leases lost in a row: whatever kills its workers is in this batch
+MAX_LOSSES = 8  # leases lost without a single commit: what kills its workers is in this batch
 AT_A_TIME = 100  # batches in one transaction
 # The whole difference between "perhaps sent" and "sent twice" is the word `in_doubt` here.
 LOST_ON_WIRE = "in_doubt"
