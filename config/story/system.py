@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,8 @@ from config.story.visitor import expect
 PROJECT = Path(__file__).resolve().parent.parent.parent
 READY_SECONDS = 180
 STOP_SECONDS = 40
+# Variables that an installation is set up by; .env.example lists them.
+SETTINGS = ("JAWORT_", "DATABASE_", "KEYSTORE_", "CELERY_", "SECRET_KEY", "DJANGO_")
 SIGN_IN = re.compile(r"^\s*(editor|dpo|administrator)\s+(\S+@\S+)\s+(\S+)\s*$", re.MULTILINE)
 
 
@@ -58,8 +60,7 @@ def own_system() -> Iterator[System]:
     var = Path(tempfile.mkdtemp(prefix="jawort-story-", dir="/var/tmp"))
     web, mail = _free_ports(2)
     origin = f"http://127.0.0.1:{web}"
-    environment = {
-        **os.environ,
+    environment = own_environment(os.environ) | {
         "JAWORT_VAR": str(var),
         "JAWORT_ORIGIN": origin,
         "JAWORT_MAILBOX_PORT": str(mail),
@@ -80,6 +81,12 @@ def own_system() -> Iterator[System]:
     finally:
         _stop(process)
         shutil.rmtree(var, ignore_errors=True)
+
+
+def own_environment(given: Mapping[str, str]) -> dict[str, str]:
+    """What the story's own house may know: nothing of an installation that is meant for real work."""
+    kept = {name: value for name, value in given.items() if not name.startswith(SETTINGS)}
+    return kept | {"JAWORT_ENV_FILE": os.devnull}
 
 
 def sign_ins_in(text: str) -> dict[str, tuple[str, str]]:
