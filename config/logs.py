@@ -1,7 +1,8 @@
 """Logs: one line of JSON each, with an allow-list of keys, so that no identifier can slip in.
 
 Our own code logs fixed words and listed keys through structlog. Of other packages' records only the
-template is kept ("Task %s failed"), never its arguments; of an exception its type and where it came
+template is kept ("Task %s failed"), never its arguments; a text that came without arguments may have
+been filled in already, so only its place is kept. Of an exception we keep its type and where it came
 from, never its text: a database error quotes values.
 """
 
@@ -23,6 +24,8 @@ ALLOWED_KEYS = frozenset(
         "import_id", "event_kind", "adapter", "attempt", "waiting", "sent", "version",
     }
 )  # fmt: skip
+# Loggers of our own code: it logs fixed words, so its texts are kept without arguments, too.
+OURS = frozenset({"jawort", "config", "broadcasts", "subscriptions", "messengers", "privacy"})
 FRAMES_SHOWN = 8
 EventDict = MutableMapping[str, Any]
 
@@ -68,8 +71,7 @@ def _ours(record: logging.LogRecord) -> EventDict:
 
 
 def _foreign(record: logging.LogRecord) -> EventDict:
-    # Templates may run over many lines and repeat a message's body further down.
-    line: EventDict = {"event": str(record.msg).partition("\n")[0]}
+    line = _text(record)
     if isinstance(record.args, dict):  # Celery: %(name)s and %(id)s, beside arguments we leave out
         line["task"] = record.args.get("name")
         line["task_id"] = record.args.get("id")
@@ -79,6 +81,13 @@ def _foreign(record: logging.LogRecord) -> EventDict:
     if match := getattr(request, "resolver_match", None):
         line["route"] = match.route
     return line
+
+
+def _text(record: logging.LogRecord) -> EventDict:
+    if record.args or record.name.partition(".")[0] in OURS:
+        # Templates may run over many lines and repeat a message's body further down.
+        return {"event": str(record.msg).partition("\n")[0]}
+    return {"where": [f"{record.pathname}:{record.lineno} {record.funcName}"]}
 
 
 def _where(trace: TracebackType | None) -> list[str]:

@@ -123,7 +123,7 @@ def plant_task(value: str) -> None:
 def plant_log(value: str) -> None:
     import logging
 
-    logging.getLogger("canary").warning(f"somebody wrote {value} into the message")
+    logging.getLogger("jawort.canary").warning(f"somebody wrote {value} into the message")
 
 
 def plant_file(value: str) -> None:

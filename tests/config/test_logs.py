@@ -43,6 +43,26 @@ def test_of_other_packages_only_the_template_is_kept(lines):
     assert PHONE not in lines[0]
 
 
+@pytest.mark.parametrize("text", [f"Could not reach {PHONE}", PHONE, ValueError(PHONE)])
+def test_a_text_that_somebody_else_has_filled_in_is_left_out(lines, text):
+    logging.getLogger("tested").warning(text)
+
+    line = json.loads(lines[0])
+    assert PHONE not in lines[0]
+    assert (line["logger"], line["level"], "event" in line) == ("tested", "warning", False)
+    assert line["where"][0].endswith("test_a_text_that_somebody_else_has_filled_in_is_left_out")
+    assert __file__ in line["where"][0]
+
+
+@pytest.mark.parametrize("name", ["jawort.requests", "privacy.tasks"])
+def test_the_fixed_words_of_our_own_code_are_kept(lines, name, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("tested"), "name", name)
+
+    logging.getLogger("tested").warning("The package waits")
+
+    assert json.loads(lines[0])["event"] == "The package waits"
+
+
 def test_of_an_exception_type_and_place_are_kept_but_not_its_text(lines):
     try:
         raise ValueError(f"duplicate key: {PHONE}")
