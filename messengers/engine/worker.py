@@ -12,14 +12,14 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from messengers import instance
-from messengers.contract import NotSent, Outcome
+from messengers.contract import Outcome
 from messengers.doorbell import ring
 from messengers.engine import ledger, lines, window
 from messengers.engine.claim import claim, due_channels, load
 from messengers.engine.effects import Effects, add_opt_outs, pause_channel
 from messengers.engine.lines import WINDOW, Line
 from messengers.engine.open_batches import Intent, OpenBatch, Result, Submission
-from messengers.engine.outcomes import judge
+from messengers.engine.outcomes import Verdict, judge
 from messengers.engine.window import REPLY_PRIORITY
 from messengers.errors import NotTheSameInstance
 from messengers.models import Channel, Dispatch
@@ -39,6 +39,7 @@ BROKEN_CHANNEL_WAIT = 60.0
 DATABASE_WAIT = 0.25
 DATABASE_PATIENCE = 60.0  # seconds without a database before a worker gives up
 ANY_PRIORITY = -100
+TOO_LATE = Verdict("queued", is_attempt=False)
 
 
 def run(deadline_seconds: float = 30.0) -> int:
@@ -304,10 +305,16 @@ class Worker:
     def _submit(self, allowed: list[Intent], is_late: bool) -> None:
         for line, submission in window.submissions(self.lines, allowed):
             if is_late:
-                self._arrived(line, submission, NotSent("late commit"))
+                self._take_back(submission)
             else:
                 self.calls += 1
                 line.transport.submit(submission, submission.request, line.call_seconds)
+
+    def _take_back(self, submission: Submission) -> None:
+        """Intended and not sent: back into the queue, and nobody is to blame."""
+        batch = submission.batch
+        for position in submission.positions:
+            batch.results.append(Result(batch.wire.pop(position), TOO_LATE))
 
     def _closed(
         self, facts: ledger.Facts, held: list[OpenBatch], closed: list[tuple[int, UUID, str]]

@@ -641,6 +641,24 @@ def test_a_late_answer_is_evidence(channel: Channel, provider: Provider) -> None
     assert all(Delivery.objects.values_list("provider_ref", flat=True))
 
 
+def test_after_a_very_slow_commit_nothing_is_sent(
+    channel: Channel, provider: Provider, monkeypatch
+) -> None:
+    """Its lease might end before the call does."""
+    dispatch = make_dispatch(gates_of(make_people(channel, 3)))
+    monkeypatch.setattr("messengers.engine.lines.LEASE_SLACK", 0.0)
+
+    run(0.5)
+
+    assert (states(dispatch), provider.accepted) == ({"queued": 3}, [])
+    assert set(Delivery.objects.values_list("attempts", flat=True)) == {0}
+    assert Batch.objects.get().status == "waiting"
+
+    monkeypatch.undo()
+    run(60)
+    assert states(dispatch) == {"accepted": 3}
+
+
 # --- Copies of this database ---
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from messengers.contract import Accepted, InDoubt, Lost, Reason, ReceiptEvent, Refused
+from messengers.contract import Accepted, Answer, InDoubt, Lost, Reason, ReceiptEvent, Refused
 from messengers.engine import ledger
 from messengers.engine.claim import claim, load
 from messengers.engine.open_batches import Intent, OpenBatch, Result
@@ -27,7 +27,7 @@ from tests.messengers.house import make_channel, make_dispatch, make_people
 STEPS = 80
 PEOPLE = 12
 CALL: Any = None  # a request is of no interest here
-ANSWERS = [
+ANSWERS: list[Answer | Lost] = [
     Accepted("id"),
     Accepted("id"),
     Accepted("id"),
