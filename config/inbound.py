@@ -67,7 +67,7 @@ def handle(event: InboundEvent, opened: TextEvent) -> None:
         answer(incoming)
 
 
-def answer_subject(subject: UUID, template: str, context: Mapping[str, str]) -> None:
+def answer_subject(subject: UUID, template: str, context: Mapping[str, object]) -> None:
     """Send an answer to a request to the address the person used last, in their language.
 
     A person without an address (erased meanwhile) gets nothing; that is not an error.

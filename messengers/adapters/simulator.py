@@ -115,6 +115,9 @@ class Simulator(Adapter):
     def canonical(self, identifier: str) -> str:
         """E.164, like +4917604069001. Numbers without a country code are those of `region`."""
         region = str(self.account.settings.get("region") or "DE")
+        # The library would read words as the letters on a telephone's keys.
+        if any(character.isalpha() for character in identifier):
+            raise BadAddress("This is no telephone number.")
         try:
             number = phonenumbers.parse(identifier, region)
         except phonenumbers.NumberParseException:

@@ -46,6 +46,6 @@ def extend(*, request: Request, reasons: str, actor: Actor) -> Request:
         due=day_of(held.due_at),
         reasons=reasons.strip(),
     )
-    facts: dict[str, int | str | bool] = {"due": day_of(held.due_at)}
+    facts: dict[str, int | str | bool] = {"due": str(day_of(held.due_at))}
     record("request.extended", actor=actor, obj="request", ref=held.pk, facts=facts)
     return held

@@ -5,7 +5,7 @@
 numbers and links of ours, never data of the person.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 ANSWERS = "privacy/answers/"
 
 
-def answer(subject: UUID, name: str, **context: str) -> None:
+def answer(subject: UUID, name: str, **context: str | date) -> None:
     """Queue the answer `name` to the person, inside the caller's transaction."""
     send = import_string(settings.ANSWER_SUBJECT)
     send(subject, f"{ANSWERS}{name}.txt", context)
@@ -28,6 +28,6 @@ def link_to(view: str, token: str) -> str:
     return origin + reverse(f"privacy:{view}", args=[token])
 
 
-def day_of(moment: datetime) -> str:
-    """A date as every language reads it, in the controller's time zone: 2026-03-31."""
-    return moment.astimezone(ZoneInfo(settings.DISPLAY_TIME_ZONE)).date().isoformat()
+def day_of(moment: datetime) -> date:
+    """The day where the controller is; a template writes it as the person's language does."""
+    return moment.astimezone(ZoneInfo(settings.DISPLAY_TIME_ZONE)).date()

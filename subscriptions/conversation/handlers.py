@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from django.utils import translation
+from django.utils.formats import date_format
+
 from messengers.contract import Button
 from privacy.access import Actor
 from privacy.models import Request
@@ -247,7 +250,8 @@ def _open(talk: Talk, kind: Request.Kind, name: str) -> None:
         received_at=talk.incoming.at,
         actor=actor,
     )
-    values = {"number": request.number, "due": day_of(request.due_at)}
+    with translation.override(talk.language):
+        values = {"number": request.number, "due": date_format(day_of(request.due_at))}
     if talk.may("question"):
         talk.say(name if subject else "nothing_stored", values)
 

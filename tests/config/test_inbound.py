@@ -1,5 +1,5 @@
 # ruff: noqa: F811  # the fixtures of tests/subscriptions are imported, and named again to be used
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import orjson
 import pytest
@@ -205,11 +205,12 @@ def test_an_answer_to_a_request_leaves_sealed_in_the_persons_language(chat, subs
     answer_subject(
         subscription.subscriber_id,
         "privacy/answers/package_ready.txt",
-        {"number": "2026-0007", "until": "2026-12-01", "link": link},
+        {"number": "2026-0007", "until": date(2026, 12, 1), "link": link},
     )
 
     (sent,) = outgoing(before)
     assert "2026-0007" in sent.text
+    assert "1. Dezember 2026" in sent.text
     assert link in sent.text
     assert sent.dispatch.kind == "answer"
     assert "2026-0007" not in str(sent.dispatch.content)

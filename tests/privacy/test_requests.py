@@ -269,7 +269,7 @@ def test_an_extension_within_the_first_month_sends_its_notice(ask, officer, peop
     request.refresh_from_db()
     assert request.due_at.date().isoformat() == "2026-09-01"
     assert people.sent[-1][1] == "privacy/answers/extended.txt"
-    assert people.sent[-1][2]["due"] == "2026-09-01"
+    assert str(people.sent[-1][2]["due"]) == "2026-09-01"
     assert [(note.kind, note.text) for note in notes_of(request)] == [
         ("extension", "Sehr viele Anfragen")
     ]

@@ -90,7 +90,15 @@ SIMULATOR = Case(
         ("0049 (0)176 04069001", "+4917604069001"),
         ("+43 664 1234567", "+436641234567"),
     ],
-    not_addresses=["", "Ada", "12", "+49", "+4917604069001234567", "anna@example.net"],
+    not_addresses=[
+        "",
+        "Ada",
+        "12",
+        "+49",
+        "+49 30 keine Ahnung",
+        "+4917604069001234567",
+        "anna@example.net",
+    ],
     answers=[
         (http(201, b'{"id": "sim-1"}'), Accepted("sim-1")),
         (http(201, b"{}"), InDoubt("accepted without an id")),
