@@ -84,7 +84,7 @@ def own_system() -> Iterator[System]:
 
 
 def own_environment(given: Mapping[str, str]) -> dict[str, str]:
-    """What the story's own house may know: nothing of an installation that is meant for real work."""
+    """What the story's own house may know: nothing of an installation for real work."""
     kept = {name: value for name, value in given.items() if not name.startswith(SETTINGS)}
     return kept | {"JAWORT_ENV_FILE": os.devnull}
 

@@ -12,7 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 def test_no_setting_of_a_real_installation_reaches_it() -> None:
     listed = re.findall(r"^#?\s*([A-Z][A-Z_]+)=", (PROJECT / ".env.example").read_text(), re.M)
     assert {"DATABASE_URL", "KEYSTORE_URL", "SECRET_KEY", "JAWORT_KEY"} <= set(listed)
-    given = {name: "of the real one" for name in listed} | {"PATH": "/bin", "HOME": "/root"}
+    given = dict.fromkeys(listed, "of the real one") | {"PATH": "/bin", "HOME": "/root"}
 
     made = own_environment(given)
 
