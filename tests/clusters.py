@@ -77,8 +77,7 @@ def guard(folder: Path, store: Path | None, names: list[str]) -> None:
     folder.chmod(0o711)
     home = Home.decide(folder)
     if store and store.exists():
-        for name in names:
-            subprocess.run(["cp", "-a", store / name, home.cluster(name)], check=True)
+        _copy(store, home, names)
     servers = []
     try:
         with ThreadPoolExecutor() as threads:
@@ -93,6 +92,17 @@ def guard(folder: Path, store: Path | None, names: list[str]) -> None:
             _keep(home, store, names)
         for leftover in {folder, home.folder, home.sockets}:
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _copy(store: Path, home: Home, names: list[str]) -> None:
+    """Begin with what is on the shelf; with nothing if another run clears it away meanwhile."""
+    try:
+        os.utime(store)
+        for name in names:
+            subprocess.run(["cp", "-a", store / name, home.cluster(name)], check=True)
+    except (OSError, subprocess.CalledProcessError):
+        for name in names:
+            shutil.rmtree(home.cluster(name), ignore_errors=True)
 
 
 def prepared(folder: Path, name: str) -> Path:

@@ -1,3 +1,4 @@
+import shutil
 import signal
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.clusters import PROJECT, TemporaryClusters
+from tests.clusters import PROJECT, TemporaryClusters, prepared
 
 STARTER = """
 import time
@@ -62,3 +63,26 @@ def test_the_servers_listen_on_no_network_and_trust_nobody(cluster):
     assert set(rules) == {("local", "peer")}
     assert address == ("",)
     assert cluster.sockets.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_run_begins_with_what_an_earlier_one_left_on_the_shelf(tmp_path):
+    store = tmp_path / "shelf" / "store"
+    store.parent.mkdir()
+    with TemporaryClusters(("data",), store) as first:
+        with first.cluster("data").connect() as connection:
+            connection.execute("CREATE DATABASE test_template")
+        prepared(first.folder, "data").touch()
+    assert store.exists()
+
+    with TemporaryClusters(("data",), store) as second:
+        assert has_template(second)
+
+    shutil.rmtree(store / "data")  # another run clears the shelf at this very moment
+    with TemporaryClusters(("data",), store) as third:
+        assert not has_template(third)
+
+
+def has_template(clusters: TemporaryClusters) -> bool:
+    with clusters.cluster("data").connect() as connection:
+        query = "SELECT 1 FROM pg_database WHERE datname = 'test_template'"
+        return connection.execute(query).fetchone() is not None
