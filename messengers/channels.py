@@ -58,16 +58,23 @@ def change_channel(
     actor: Actor,
     **facts: Any,
 ) -> Channel:
-    """Change an account; secrets that are not given stay. Workers see it within half a minute."""
+    """Change an account; secrets that are not given stay. Workers see it within half a minute.
+
+    Writes what was changed and nothing else: the kill switch and the rate's clock may have moved
+    since `channel` was read.
+    """
+    changed = {"paused_until", "paused_why", "setbacks", *facts}
     if secrets:
+        changed.add("secrets_sealed")
         kept = _opened(channel) | secrets
         channel.secrets_sealed = _sealed(channel.id, kept)
     if settings is not None:
+        changed.add("settings")
         channel.settings = settings
     for field, value in facts.items():
         setattr(channel, field, value)
     channel.paused_until, channel.paused_why, channel.setbacks = None, "", 0
-    channel.save()
+    channel.save(update_fields=sorted(changed))
     record("channel.changed", actor=actor, obj="channel", ref=channel.id)
     return channel
 

@@ -52,7 +52,7 @@ def close_gates(
     """Close open gates named in one of three ways; how many were open. May run twice.
 
     A gate that is closed already keeps its reason: the first word counts, except that an erasure or
-    withdrawal by the person replaces a reason of ours.
+    withdrawal by the person replaces a reason of ours, and any word one that ends by itself.
     """
     durably()
     chosen = _chosen(gate_ids, subject, address_id)
@@ -72,13 +72,19 @@ def close_gates(
 # What the person said or the law ordered outweighs what we found out ourselves.
 WEIGHTY = frozenset({Gate.Reason.WITHDRAWN, Gate.Reason.OBJECTED, Gate.Reason.ERASED})
 
+# These end with somebody's decision. What was found out meanwhile must outlast it: after a block or
+# a bounce only a new double opt-in opens the gate, not the approval of an import.
+# Each outweighs those before it.
+PASSING: list[str] = [Gate.Reason.AWAITING_APPROVAL, Gate.Reason.RESTRICTED]
+
 
 def _yields_to(reason: str) -> Q:
     if reason == Gate.Reason.ERASED:
         return ~Q(reason=reason)
     if reason in WEIGHTY:
         return ~Q(reason__in=WEIGHTY)
-    return Q(is_open=True)
+    lighter = PASSING[: PASSING.index(reason)] if reason in PASSING else PASSING
+    return Q(is_open=True) | Q(reason__in=lighter)
 
 
 def _chosen(gate_ids: Collection[UUID] | None, subject: UUID | None, address_id: UUID | None) -> Q:

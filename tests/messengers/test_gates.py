@@ -54,6 +54,11 @@ def test_gates_close_by_id_by_person_and_by_address(db: None, by: str) -> None:
     ("first", "second", "stays"),
     [
         (R.HARD_BOUNCE, R.STAFF, R.HARD_BOUNCE),
+        (R.AWAITING_APPROVAL, R.BLOCKED, R.BLOCKED),
+        (R.AWAITING_APPROVAL, R.RESTRICTED, R.RESTRICTED),
+        (R.RESTRICTED, R.HARD_BOUNCE, R.HARD_BOUNCE),
+        (R.RESTRICTED, R.AWAITING_APPROVAL, R.RESTRICTED),
+        (R.BLOCKED, R.RESTRICTED, R.BLOCKED),
         (R.HARD_BOUNCE, R.WITHDRAWN, R.WITHDRAWN),
         (R.WITHDRAWN, R.HARD_BOUNCE, R.WITHDRAWN),
         (R.WITHDRAWN, R.OBJECTED, R.WITHDRAWN),
