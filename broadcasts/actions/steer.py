@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from broadcasts.actions.people import locked
 from broadcasts.actions.start import asleep_until, require_waking_hours
-from broadcasts.errors import IllegalTransition
+from broadcasts.errors import IllegalTransition, LostRace
 from broadcasts.models import Broadcast
 from messengers import outbox
 from messengers.models import Delivery, Dispatch
@@ -57,7 +57,8 @@ def cancel(*, broadcast: Broadcast, actor: Actor) -> Broadcast:
     """Stop for good: whoever still waits gets nothing."""
     row = _for_steering(broadcast, actor)
     row.advance(Status.CANCELLED, status_why=BY_STAFF, finished_at=timezone.now())
-    outbox.cancel(_dispatch_of(row))
+    if not outbox.cancel(_dispatch_of(row)):
+        raise LostRace(f"broadcast {row.pk}: its last message left a moment before.")
     _mark_used(row)
     return _noted(row, actor, "broadcast.cancelled")
 

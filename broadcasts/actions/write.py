@@ -168,6 +168,7 @@ def _write(broadcast: Broadcast, fields: Fields) -> None:
         values["audience"] = segment.rule
     elif "audience" in fields:
         check_rule(broadcast.newsletter_id, fields["audience"])
+        values["segment"] = None  # or its rule would count instead of this one
     content = {name: values.pop(name) for name in CONTENT_FIELDS if name in values}
     if len(fields.get("buttons", ())) > MAX_BUTTONS:
         raise ValueError(f"A message has at most {MAX_BUTTONS} buttons.")

@@ -81,7 +81,7 @@ def send(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
                 broadcast,
                 actor=actor_of(request),
                 idempotency_key=request.POST.get("key", "")[:64],
-                seen_at=parse_datetime(request.POST.get("seen_at", "")),
+                seen_at=_moment(request.POST.get("seen_at", "")),
             ),
             _("It is being sent."),
         )
@@ -89,6 +89,14 @@ def send(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     if broadcast.dispatch:
         return back_to(broadcast)
     return render(request, "broadcasts/send.html", _what_will_happen(broadcast))
+
+
+def _moment(text: str) -> datetime | None:
+    """The time in the form; None for what is no time."""
+    try:
+        return parse_datetime(text)
+    except ValueError:
+        return None
 
 
 def _what_will_happen(broadcast: Broadcast) -> dict[str, object]:

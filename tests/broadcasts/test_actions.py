@@ -25,7 +25,7 @@ from privacy.access import Actor, NotAllowed
 from privacy.ids import uuid7
 from privacy.models import AuditEntry
 from subscriptions.errors import RuleError
-from subscriptions.models import Subscription
+from subscriptions.models import Segment, Subscription
 from tests.broadcasts.house import make_draft, make_staff
 from tests.broadcasts.pictures import picture
 
@@ -183,6 +183,27 @@ def test_pause_and_resume_move_the_dispatch_too(running, publisher):
     dispatch.refresh_from_db()
     assert (resumed.status, resumed.status_why, dispatch.status) == ("running", "", "running")
     assert (audited("broadcast.paused"), audited("broadcast.resumed")) == (1, 1)
+
+
+def test_what_has_just_finished_is_not_called_cancelled(running, publisher):
+    Dispatch.objects.filter(pk=running.dispatch).update(status=Dispatch.Status.FINISHED)
+
+    with pytest.raises(LostRace):
+        actions.cancel(broadcast=running, actor=publisher)
+
+    running.refresh_from_db()
+    assert running.status == Status.RUNNING
+
+
+def test_a_new_audience_takes_the_place_of_a_segment(draft, publisher):
+    everybody = Segment.objects.create(newsletter=draft.newsletter, name="Alle", rule={})
+    actions.edit_broadcast(broadcast=draft, actor=publisher, segment=everybody)
+
+    changed = actions.edit_broadcast(
+        broadcast=draft, actor=publisher, audience={"topic": ["sport"]}
+    )
+
+    assert changed.rule == {"topic": ["sport"]}
 
 
 def test_after_cancelling_nobody_waits(running, publisher):
