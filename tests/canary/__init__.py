@@ -1,1 +1,1 @@
-"""Six planted canaries, and every place where one of them could come to light."""
+"""Eleven planted canaries, and every place where one of them could come to light."""

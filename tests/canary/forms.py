@@ -5,26 +5,38 @@ from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
 
-def forms(value: str) -> dict[str, bytes]:
+def forms(value: str | bytes) -> dict[str, bytes]:
     """Spelling -> bytes to look for: as it is, digits only, hex, base64, in a URL, in JSON."""
-    raw = value.encode()
-    digits = "".join(filter(str.isdigit, value))
+    if isinstance(value, bytes):
+        return {**_of_bytes(value), "repr": repr(value)[2:-1].encode()}
     found = {
-        "plain": raw,
+        **_of_bytes(value.encode()),
         "lower case": value.lower().encode(),
-        "hex": raw.hex().encode(),
-        "upper-case hex": raw.hex().upper().encode(),
         "url": quote(value, safe="").encode(),
         "url form": quote_plus(value).encode(),
         "json": value.encode("unicode_escape"),
         "utf-16": value.encode("utf-16-le"),
+    }
+    return {**found, **_of_number(value)} if value.startswith("+") else found
+
+
+def _of_bytes(raw: bytes) -> dict[str, bytes]:
+    return {
+        "plain": raw,
+        "hex": raw.hex().encode(),
+        "upper-case hex": raw.hex().upper().encode(),
         **{f"base64 {number}": core for number, core in enumerate(_base64_cores(raw))},
     }
-    if len(digits) >= 10:
-        found["digits"] = digits.encode()
-        found["national digits"] = digits[2:].encode()
-        found["digits in hex"] = digits.encode().hex().encode()
-    return found
+
+
+def _of_number(value: str) -> dict[str, bytes]:
+    """Telephone numbers only: the few digits of other values stand in many files by chance."""
+    digits = "".join(filter(str.isdigit, value))
+    return {
+        "digits": digits.encode(),
+        "national digits": digits[2:].encode(),
+        "digits in hex": digits.encode().hex().encode(),
+    }
 
 
 def _base64_cores(raw: bytes) -> Iterator[bytes]:
@@ -38,7 +50,7 @@ def _base64_cores(raw: bytes) -> Iterator[bytes]:
 class Needles:
     """Named values, ready to be looked for."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str | bytes]) -> None:
         self.values = dict(values)
         self.spelled = [
             (name, spelling, text)

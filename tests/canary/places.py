@@ -105,13 +105,17 @@ def broker_folder() -> Path:
     return Path(str(settings.CELERY_BROKER_TRANSPORT_OPTIONS["folder"]))
 
 
-def other_places(log: Path, urls: list[str], plant_url: Callable[[str], object]) -> list[Place]:
-    """Broker, cache, files, our own log, and the addresses that we asked a provider for."""
+def addresses(name: str, urls: list[str], plant: Callable[[str], object]) -> Place:
+    """Addresses that were written down while the person lived through everything."""
+    return Place(name, lambda: iter([("urls", "\n".join(urls).encode())]), plant)
+
+
+def other_places(log: Path) -> list[Place]:
+    """Broker, cache, files and our own log."""
     return [
         Place("broker", lambda: _files(broker_folder()), plant_task),
         Place("run-time folder", run_time_files, plant_file),
         Place("application log", lambda: iter([(str(log), log.read_bytes())]), plant_log),
-        Place("addresses asked for", lambda: iter([("urls", "\n".join(urls).encode())]), plant_url),
         Place("cache table", cache_rows, lambda value: cache.set("canary", {"egg": value})),
     ]
 

@@ -11,7 +11,6 @@ from email.message import EmailMessage
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 
 from broadcasts.actions import create_broadcast, start
 from config.demo.newsroom import CONTROLLER, NEWSLETTER, TOPICS
@@ -26,16 +25,16 @@ from privacy.requests.erasure.machine import complete_erasure
 from subscriptions.actions import create_newsletter
 from subscriptions.exports import subscribers_csv
 from subscriptions.models import Newsletter, Subscription
+from tests.canary.visitor import WRITTEN, Visitor
 from tests.standins import http_provider, smtp_server
 
 SYSTEM = Actor.system("canary")
-HOOK_SECRET = "hook-secret-0123456789"
 LINK = re.compile(r"https?://[^/\s]+(/[cpur]/[^\s\"<>]+)")
 
 
 @dataclass(frozen=True)
 class Canaries:
-    """Values that exist nowhere else in the world, of one person and of one who is imported.
+    """Values that exist nowhere else: of one person, of one who is imported, and our own secrets.
 
     The last digits are chosen so that the stand-in has nothing against the numbers.
     """
@@ -48,6 +47,9 @@ class Canaries:
     imported_phone: str = field(default_factory=lambda: f"+49151{secrets.randbelow(10**7):07}2")
     imported_name: str = field(default_factory=lambda: f"Goldammer{secrets.token_hex(6)}")
     api_token: str = ""
+    hook_secret: str = field(default_factory=lambda: f"hook-{secrets.token_hex(16)}")
+    password: str = field(default_factory=lambda: f"Nachtigall {secrets.token_hex(12)}")
+    root_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
 
 class Listening(http_provider.Provider):
@@ -80,6 +82,14 @@ class World:
     newsletter: Newsletter
     publisher: User
     dpo: User
+    seen: list[str] = field(default_factory=list)  # addresses in our own pages and answers
+
+    def visitor(self, user: User | None = None, **options: Any) -> Visitor:
+        """A browser or a program of somebody, signed in as `user`."""
+        visitor = Visitor(self.seen, **options)
+        if user:
+            visitor.force_login(user)
+        return visitor
 
     def writes(self, text: str, payload: str = "") -> None:
         """The person writes in the chat; everything that follows from it happens."""
@@ -95,10 +105,11 @@ class World:
         assert self.hook({"events": [event]}) == 200
         self.work()
 
-    def hook(self, body: object, secret: str = HOOK_SECRET) -> int:
+    def hook(self, body: object, secret: str = "") -> int:
         raw = json.dumps(body).encode()
+        secret = secret or self.canaries.hook_secret
         headers = signed_headers(secret, secrets.token_hex(4), raw)
-        answer = Client().post(
+        answer = self.visitor().post(
             f"/hooks/{self.chat.id}/", raw, content_type="application/json", headers=headers
         )
         return answer.status_code
@@ -119,6 +130,16 @@ class World:
 
     def letters(self) -> list[EmailMessage]:
         return [mail.mail for mail in self.mails.accepted]
+
+    def addresses_sent(self) -> list[str]:
+        """Every link in what the person was sent: by the chat, by mail, or in a letter's head."""
+        texts = [json.dumps(message, ensure_ascii=False) for message in self.wire()]
+        for mail in self.letters():
+            texts.append(str(mail["List-Unsubscribe"] or ""))
+            texts += [
+                part.get_content() for part in mail.walk() if part.get_content_maintype() == "text"
+            ]
+        return [address for text in texts for address in WRITTEN.findall(text)]
 
     def link(self, kind: str) -> str:
         """The path of the newest link of a kind (`c`, `u`, `p`, `r`) that was mailed."""
@@ -141,26 +162,26 @@ def world(canaries: Canaries, monkeypatch) -> Iterator[World]:
     provider = Listening(canaries)
     with http_provider.running(provider) as base_url, smtp_server.running() as (mails, port):
         Controller.objects.update_or_create(pk=1, defaults=CONTROLLER)
-        chat = _chat(base_url)
-        mail = _mail(port)
+        chat = _chat(base_url, canaries)
+        mail = _mail(port, canaries)
         newsletter = create_newsletter(
             actor=SYSTEM, topics=TOPICS, channels=[chat, mail], **NEWSLETTER
         )
-        publisher, dpo = _staff("publisher"), _staff("dpo")
+        publisher, dpo = _staff("publisher", canaries), _staff("dpo", canaries)
         yield World(canaries, provider, mails, chat, mail, newsletter, publisher, dpo)
 
 
-def _chat(base_url: str) -> Channel:
+def _chat(base_url: str, canaries: Canaries) -> Channel:
     return create_channel(
         kind="simulator",
         name="Simulator",
         settings={"base_url": base_url, "number": "+4917604069000", "region": "DE"},
-        secrets={"token": http_provider.TOKEN, "hook_secret": HOOK_SECRET},
+        secrets={"token": http_provider.TOKEN, "hook_secret": canaries.hook_secret},
         actor=SYSTEM,
     )
 
 
-def _mail(port: int) -> Channel:
+def _mail(port: int, canaries: Canaries) -> Channel:
     return create_channel(
         kind="email",
         name="E-Mail",
@@ -173,13 +194,14 @@ def _mail(port: int) -> Channel:
             "port": str(port),
             "security": "plain",
         },
-        secrets={"hook_secret": HOOK_SECRET},
+        secrets={"hook_secret": canaries.hook_secret},
         actor=SYSTEM,
     )
 
 
-def _staff(role: str) -> User:
-    user = create_staff(email=f"{role}@example.com", password="not used", actor=SYSTEM)
+def _staff(role: str, canaries: Canaries) -> User:
+    email = f"{role}@example.com"
+    user = create_staff(email=email, password=canaries.password, actor=SYSTEM)
     grant_role(user=user, role=Grant.Role(role), newsletter=None, actor=SYSTEM)
     return user
 
@@ -231,18 +253,16 @@ def subscribes_by_mail(world: World) -> None:
         f"{world.mail.pk}-address": world.canaries.email,
         f"{world.mail.pk}-language": "de",
     }
-    assert Client().post(page, form).status_code == 302
+    assert world.visitor().post(page, form).status_code == 302
     world.work()
-    assert Client().post(world.link("c")).status_code == 200
+    assert world.visitor().post(world.link("c")).status_code == 200
     world.work()
 
 
 def is_imported(world: World) -> None:
     """Another reader comes with a list, is approved, written to, and exported again."""
     canaries = world.canaries
-    publisher, officer = Client(), Client()
-    publisher.force_login(world.publisher)
-    officer.force_login(world.dpo)
+    publisher, officer = world.visitor(world.publisher), world.visitor(world.dpo)
     lines = [
         "Telefon;Vorname;Nachname;Sprache;Themen;Einwilligung am;Quelle;Wortlaut;Status",
         f"{canaries.imported_phone};{canaries.imported_name};Weiß;de;;03.05.2024 10:00;Fest;Ja.;",
@@ -270,7 +290,7 @@ def is_imported(world: World) -> None:
 def asks_by_the_web(world: World) -> None:
     """The link goes to the mailbox; only who opens it has shown whose request it is."""
     form = {"kind": "access", "address": world.canaries.email}
-    assert Client().post("/data/", form).status_code == 302
+    assert world.visitor().post("/data/", form).status_code == 302
     world.work()
 
 
@@ -278,14 +298,13 @@ def leaves_by_the_link(world: World) -> None:
     letter = next(mail for mail in reversed(world.letters()) if mail["List-Unsubscribe"])
     path = LINK.search(str(letter["List-Unsubscribe"]).replace(">", " "))
     assert path
-    Client().post(path[1], {"List-Unsubscribe": "One-Click"})
+    world.visitor().post(path[1], {"List-Unsubscribe": "One-Click"})
     world.work()
 
 
 def asks_for_the_data(world: World) -> None:
     world.writes("AUSKUNFT")
-    officer = Client()
-    officer.force_login(world.dpo)
+    officer = world.visitor(world.dpo)
     row = world.request("access")
     for act in ("package/make", "package/deliver"):
         assert officer.post(f"/privacy/requests/{row.pk}/{act}/").status_code == 302
@@ -297,14 +316,31 @@ def asks_for_the_data(world: World) -> None:
     assert str(row.subject) in found.content.decode()
 
 
+def staff_look_around(world: World) -> None:
+    """The pages that tell of people, and a sign-in by hand: their links name nobody."""
+    for user, pages in (
+        (world.publisher, ("/desk/", "/desk/inbox/", "/desk/subscribers/", "/desk/imports/")),
+        (world.dpo, ("/privacy/requests/", "/privacy/people/", "/privacy/audit/")),
+    ):
+        visitor = world.visitor(user)
+        for page in pages:
+            assert visitor.get(page).status_code == 200, page
+    assert (
+        world.canaries.text in world.visitor(world.publisher).get("/desk/inbox/").content.decode()
+    )
+    form = {"login": world.publisher.email, "password": world.canaries.password}
+    assert world.visitor().post("/accounts/login/", form).status_code == 302
+    form["password"] += "x"
+    assert world.visitor().post("/accounts/login/", form).status_code == 200
+
+
 def says_stop(world: World) -> None:
     world.writes("STOP")
 
 
 def is_erased(world: World) -> None:
     world.writes("LÖSCHEN")
-    officer = Client()
-    officer.force_login(world.dpo)
+    officer = world.visitor(world.dpo)
     row = world.request("erasure")
     form = {"suppress": "on", "keep_evidence": "on"}
     answer = officer.post(f"/privacy/requests/{row.pk}/erase/now/", form)
@@ -322,7 +358,7 @@ def strangers_knock(world: World) -> None:
     canaries = world.canaries
     world.hook({"events": [{"from": canaries.phone, "text": canaries.text}]}, secret="x" * 20)
     world.hook({"events": [{"type": "text", "from": canaries.phone, "text": canaries.text}]})
-    client = Client(raise_request_exception=False)
+    client = world.visitor(raise_request_exception=False)
     client.post("/accounts/login/", {"login": canaries.email, "password": canaries.text})
     for page in ("c", "p", "u", "r"):
         client.get(f"/{page}/{canaries.api_token}/")
@@ -334,7 +370,7 @@ def strangers_knock(world: World) -> None:
 
 
 def calls_the_api(world: World) -> None:
-    client = Client(headers={"Authorization": f"Bearer {world.canaries.api_token}"})
+    client = world.visitor(headers={"Authorization": f"Bearer {world.canaries.api_token}"})
     assert client.get("/api/v1/broadcasts/").status_code == 200
     client.get("/api/v1/subscriptions/")
 
@@ -354,6 +390,7 @@ FLOWS: tuple[Callable[[World], None], ...] = (
     is_imported,
     asks_by_the_web,
     asks_for_the_data,
+    staff_look_around,
     leaves_by_the_link,
     says_stop,
     is_erased,
