@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,11 +19,13 @@ from messengers.channels import (
     stop_channel,
     why_silent,
 )
-from messengers.models import Channel
+from messengers.inbox import try_again
+from messengers.models import Channel, InboundEvent
 from messengers.registry import ADAPTERS
 from privacy.access import actor_of, staff_page, step_up
 
 FORM = ["GET", "HEAD", "POST"]
+RETRIED_AT_ONCE = 1_000
 
 
 @staff_page("channel.manage")
@@ -81,6 +84,7 @@ def channel(request: HttpRequest, channel_id: UUID) -> HttpResponse:
         "channel": found,
         "label": ADAPTERS[found.kind].label,
         "silent": why_silent(found),
+        "failed_events": _failed(found).count(),
         "hook": settings.JAWORT_ORIGIN + reverse("hook", args=[found.pk]),
     }
     return render(request, "config/channel.html", context)
@@ -98,6 +102,21 @@ def switch(request: HttpRequest, channel_id: UUID) -> HttpResponse:
         start_channel(channel=found, actor=actor_of(request))
         messages.success(request, _("This account sends again."))
     return redirect("channel", found.pk)
+
+
+@staff_page("channel.manage")
+@require_POST
+def retry_inbox(request: HttpRequest, channel_id: UUID) -> HttpResponse:
+    """Let incoming messages that could not be handled be tried again, once the cause is mended."""
+    found = get_object_or_404(Channel, pk=channel_id)
+    ids = list(_failed(found).values_list("pk", flat=True)[:RETRIED_AT_ONCE])
+    number = try_again(ids, actor=actor_of(request))
+    messages.success(request, _("%(number)s messages are tried again.") % {"number": number})
+    return redirect("channel", found.pk)
+
+
+def _failed(channel: Channel) -> QuerySet[InboundEvent]:
+    return InboundEvent.objects.filter(channel=channel, status=InboundEvent.Status.FAILED)
 
 
 def _given(request: HttpRequest) -> QueryDict | None:

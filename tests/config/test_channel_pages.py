@@ -3,9 +3,10 @@
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from messengers.channels import account_of
-from messengers.models import Channel
+from messengers.models import Channel, InboundEvent
 from privacy.models import AuditEntry, Grant, User
 
 SECRET = "a-very-secret-token"
@@ -117,3 +118,37 @@ def test_the_messengers_own_fields_speak_german(admin: Client) -> None:
 
     assert "Unsere Nummer" in html
     assert "Our number" not in html
+
+
+def a_failed_event(channel: Channel) -> InboundEvent:
+    return InboundEvent.objects.create(
+        channel=channel,
+        ref=b"0" * 16,
+        kind="text",
+        status="failed",
+        attempts=5,
+        received_at=timezone.now(),
+        day=timezone.now().date(),
+    )
+
+
+def test_messages_that_failed_are_shown_and_tried_again(admin: Client, channel: Channel) -> None:
+    path, retry = (reverse(name, args=[channel.pk]) for name in ("channel", "channel_retry_inbox"))
+    assert retry not in admin.get(path).content.decode()
+    event = a_failed_event(channel)
+    assert retry in admin.get(path).content.decode()
+
+    admin.post(retry)
+
+    event.refresh_from_db()
+    assert (event.status, event.attempts) == ("waiting", 0)
+    assert AuditEntry.objects.filter(action="inbox.retried").exists()
+
+
+def test_only_administrators_try_messages_again(channel: Channel) -> None:
+    event = a_failed_event(channel)
+
+    answer = signed_in("publisher").post(reverse("channel_retry_inbox", args=[channel.pk]))
+
+    event.refresh_from_db()
+    assert (answer.status_code, event.status) == (403, "failed")
