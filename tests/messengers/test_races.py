@@ -25,7 +25,8 @@ from tests.messengers.house import make_channel, make_dispatch, make_people
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-RACES = 200
+RACES = 200  # of one batch
+MOMENT = 0.006  # seconds; within so much both sides begin
 WIRE = "SELECT on_wire FROM messengers_batch WHERE id = %s"
 PLAIN = "SELECT id FROM messengers_gate WHERE id = ANY(%s) AND is_open"
 
@@ -61,35 +62,35 @@ def race(number: int) -> tuple[int, int]:
     channel = make_channel()
     people = make_people(channel, number)
     make_dispatch([gate for _, gate in people])
-    epoch = current()
-    won = too_late = 0
-    rng = random.Random(7)
-    batches = claim(channel.id, want=number, min_priority=0, lease_seconds=60)
-    load(batches, {})
-    for batch in batches:
-        for recipient in list(batch.ready):
-            batch.ready.clear()
-            batch.ready.append(recipient)
-            batch.wire.clear()
-            both = threading.Barrier(2)
-            wire_after_stop: list[list[int]] = []
+    (batch,) = claim(channel.id, want=number, min_priority=0, lease_seconds=600)
+    load([batch], {})
+    everybody = list(batch.ready)
+    both = threading.Barrier(2, timeout=60)
+    wire_after_stop: list[list[int]] = []
 
-            def stop(
-                gate=recipient.gate, both=both, seen=wire_after_stop, batch_id=batch.id
-            ) -> None:
-                both.wait()
-                time.sleep(rng.uniform(0, 0.003))
-                with transaction.atomic():
-                    close_gates(gate_ids=[gate], reason=Gate.Reason.WITHDRAWN)
-                seen.append(rows(WIRE, [batch_id])[0][0])
-
-            thread = in_thread(stop)
+    def stop_all() -> None:
+        for recipient in everybody:
             both.wait()
-            is_sent = intend(batch, epoch, 1, rng.uniform(0, 0.003))
-            thread.join()
-            won += is_sent
-            # What was not there when the STOP had been committed was committed after it.
-            too_late += is_sent and recipient.position not in wire_after_stop[0]
+            time.sleep(random.uniform(0, MOMENT))
+            with transaction.atomic():
+                close_gates(gate_ids=[recipient.gate], reason=Gate.Reason.WITHDRAWN)
+            wire_after_stop.append(rows(WIRE, [batch.id])[0][0])
+            both.wait()
+
+    thread = in_thread(stop_all)
+    epoch, won, too_late = current(), 0, 0
+    for recipient in everybody:
+        batch.ready.clear()
+        batch.ready.append(recipient)
+        batch.wire.clear()
+        both.wait()
+        time.sleep(random.uniform(0, MOMENT))
+        is_sent = intend(batch, epoch, 1, random.uniform(0, MOMENT))
+        both.wait()
+        won += is_sent
+        # What was not there when the STOP had been committed was committed after it.
+        too_late += is_sent and recipient.position not in wire_after_stop[-1]
+    thread.join()
     return won, too_late
 
 
