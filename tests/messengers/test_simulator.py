@@ -5,6 +5,7 @@ import re
 import stat
 import threading
 import time
+from html import unescape
 
 import pytest
 from django.urls import reverse
@@ -259,6 +260,20 @@ def test_choosing_a_phone_puts_no_number_into_an_address(client, adapter):
     assert 'value="START"' in client.get(answer.url).content.decode()
     refused = client.post("/simulator/", {"number": "12"})
     assert (refused.status_code, "0176 04069001" in refused.content.decode()) == (400, True)
+
+
+def test_a_deep_link_puts_its_word_into_the_composer_of_the_phone(client, adapter):
+    store.phone_of(PHONE)
+    link = adapter.deep_link("START Sport & Co.").partition("/simulator/")[2]
+
+    phones = client.get(f"/simulator/{link}").content.decode()
+    known = unescape(first(r'<a href="(/simulator/phones/[^"]+)"', phones))
+    hidden = unescape(first(r'name="compose" value="([^"]*)"', phones))
+    chosen = client.post("/simulator/", {"number": OTHER, "compose": hidden}).url
+
+    for address in (known, chosen):
+        phone = client.get(address).content.decode()
+        assert first(r'id="text" name="text" value="([^"]*)"', phone) == "START Sport &amp; Co."
 
 
 def test_chats_with_two_newsrooms_are_kept_apart(client, adapter):

@@ -2,8 +2,10 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
+import segno
 import time_machine
 from django.utils import timezone
 
@@ -71,11 +73,33 @@ def test_newsletter_page_shows_code_link_and_word_for_the_chat(client, newslette
     assert "text=START" in page
 
 
-def test_code_is_a_picture_that_scans(client, newsletter, chat):
+def dark_modules(svg):
+    """The dark squares of a code, (column, row), read from the strokes of the picture's path."""
+    (strokes,) = re.findall(r'stroke="#000" d="([^"]+)"', svg)
+    column, row, dark = 0.0, 0.0, set()
+    for command, numbers in re.findall(r"([Mmh])([^Mmh]+)", strokes):
+        values = [float(number) for number in re.findall(r"-?[\d.]+", numbers)]
+        if command == "h":
+            dark |= {(int(column) + step, int(row)) for step in range(int(values[0]))}
+            column += values[0]
+        elif command == "m":
+            column, row = column + values[0], row + values[1]
+        else:
+            column, row = values
+    return dark
+
+
+def test_code_is_a_picture_of_the_link_that_the_page_shows(client, newsletter, chat):
+    page = client.get("/n/stadtanzeiger/?lang=de").content.decode()
+    (link,) = {unescape(found) for found in re.findall(r'href="([^"]*text=START[^"]*)"', page)}
+
     answer = client.get(f"/n/stadtanzeiger/{chat.pk}.svg")
 
+    code = segno.make(link, error="m", micro=False)
+    rows = enumerate(code.matrix_iter(border=2))
+    expected = {(x, y) for y, row in rows for x, dark in enumerate(row) if dark}
     assert answer["Content-Type"] == "image/svg+xml"
-    assert answer.content.startswith(b"<svg")
+    assert dark_modules(answer.content.decode()) == expected
 
 
 def test_a_newsletter_that_is_not_public_does_not_exist(client, newsletter):
