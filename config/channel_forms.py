@@ -12,6 +12,8 @@ from messengers.models import Channel
 from messengers.registry import ADAPTERS
 
 FASTEST = 500
+# Settings that say whom an account talks to.
+PLACES = ("base_url", "host", "port")
 
 
 class ChannelForm(forms.Form):
@@ -69,9 +71,27 @@ class ChannelForm(forms.Form):
     def clean_provider_country(self) -> str:
         return str(self.cleaned_data["provider_country"]).upper()
 
+    def clean(self) -> dict[str, Any]:
+        """Where the account leads is not changed under its secrets: they would go there too."""
+        data = self.cleaned_data
+        if self.channel is None or not self._leads_elsewhere(self.channel):
+            return data
+        for setting in self.adapter.settings:
+            name = f"setting_{setting.name}"
+            if setting.secret and setting.required and not data.get(name):
+                self.add_error(name, _("The address changes, so give the secret again."))
+        return data
+
+    def _leads_elsewhere(self, channel: Channel) -> bool:
+        asked = {name: self.cleaned_data.get(f"setting_{name}", "") for name in PLACES}
+        return any(asked[name] != channel.settings.get(name, "") for name in PLACES)
+
     @property
-    def account_settings(self) -> dict[str, str]:
-        return {
+    def account_settings(self) -> dict[str, Any]:
+        """What the form says, and what an operator has set beside it."""
+        listed = {setting.name for setting in self.adapter.settings}
+        kept = self.channel.settings if self.channel else {}
+        return {name: value for name, value in kept.items() if name not in listed} | {
             s.name: self.cleaned_data[f"setting_{s.name}"]
             for s in self.adapter.settings
             if not s.secret and self.cleaned_data[f"setting_{s.name}"]

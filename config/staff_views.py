@@ -90,6 +90,9 @@ def grant(request: HttpRequest, user_id: UUID) -> HttpResponse:
     form = GrantForm(request.POST)
     if not form.is_valid():
         return _person_page(request, user, form, status=422)
+    if user.pk == request.user.pk:
+        messages.error(request, _("Nobody gives a role to themselves: ask another administrator."))
+        return redirect("staff_person", user_id)
     role = Grant.Role(form.cleaned_data["role"])
     grant_role(user=user, role=role, newsletter=form.scope, actor=actor_of(request))
     messages.success(request, _("The role has been given. It counts from the next page on."))

@@ -152,3 +152,27 @@ def test_only_administrators_try_messages_again(channel: Channel) -> None:
 
     event.refresh_from_db()
     assert (answer.status_code, event.status) == (403, "failed")
+
+
+def test_an_account_led_elsewhere_needs_its_secrets_again(admin: Client, channel: Channel) -> None:
+    moved = FORM | {"setting_base_url": "https://elsewhere.example.org"}
+    without = moved | {"setting_token": "", "setting_hook_secret": ""}
+    path = reverse("channel", args=[channel.pk])
+
+    answer = admin.post(path, without)
+    channel.refresh_from_db()
+    assert {"setting_token", "setting_hook_secret"} <= set(answer.context["form"].errors)
+    assert channel.settings["base_url"] == FORM["setting_base_url"]
+
+    admin.post(path, moved)
+    channel.refresh_from_db()
+    assert channel.settings["base_url"] == "https://elsewhere.example.org"
+
+
+def test_what_an_operator_set_beside_the_form_stays(admin: Client, channel: Channel) -> None:
+    Channel.objects.update(settings=channel.settings | {"call_seconds": 7})
+
+    admin.post(reverse("channel", args=[channel.pk]), FORM | {"name": "Anders"})
+
+    channel.refresh_from_db()
+    assert (channel.name, channel.settings["call_seconds"]) == ("Anders", 7)

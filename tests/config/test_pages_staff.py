@@ -207,3 +207,11 @@ def test_staff_list_asks_no_more_for_three_people_than_for_one(
 
     with django_assert_num_queries(len(one)):
         admin.get("/staff/")
+
+
+def test_nobody_gives_a_role_to_themselves(admin, db):
+    me = User.objects.get(grants__role="administrator")
+
+    admin.post(f"/staff/{me.pk}/grant/", {"role": "dpo", "newsletter": ""})
+
+    assert [grant.role for grant in me.grants.all()] == ["administrator"]
