@@ -1,8 +1,5 @@
 """What a token may do: asked at the same two doors as every page, `can` and `visible_to`."""
 
-from uuid import UUID
-
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -38,9 +35,3 @@ class TokenMay(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         right = right_of(view)
         return bool(right) and isinstance(request.auth, ApiToken) and can(actor_of(request), right)
-
-
-def demand(request: Request, right: str, newsletter: UUID) -> None:
-    """Raise 403 unless the token has `right` in this newsletter, which it is known to see."""
-    if not can(actor_of(request), right, newsletter):
-        raise PermissionDenied(f"This token lacks {right} for this newsletter.")

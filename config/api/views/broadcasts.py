@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.db import transaction
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -27,7 +28,7 @@ from config.api.serializers import (
 from config.api.views.base import TokenViewSet
 from messengers import outbox
 from messengers.models import MAX_BATCH
-from privacy.access import visible_to
+from privacy.access import Actor, visible_to
 from subscriptions import audience
 from subscriptions.errors import RuleError
 from subscriptions.models import Newsletter
@@ -88,10 +89,7 @@ class BroadcastViewSet(ListModelMixin, RetrieveModelMixin, TokenViewSet[Broadcas
         if not 1 <= len(key) <= 64:
             raise ValidationError({"Idempotency-Key": ["Send a key of 1 to 64 characters."]})
         why = _valid(StartInput(data=request.data))["urgent_why"]
-        broadcast, actor = self.get_object(), actor_of(request)
-        if why and broadcast.is_draft:
-            actions.edit_broadcast(broadcast=broadcast, actor=actor, is_urgent=True, urgent_why=why)
-        row = actions.start(broadcast, actor=actor, idempotency_key=key)
+        row = _started(self.get_object(), actor_of(request), key, why)
         return Response(BroadcastSerializer(row).data)
 
     @extend_schema(request=None, responses=BroadcastSerializer)
@@ -132,6 +130,18 @@ class BroadcastViewSet(ListModelMixin, RetrieveModelMixin, TokenViewSet[Broadcas
     def _steered(self, request: Request, verb: Any) -> Response:
         row = verb(broadcast=self.get_object(), actor=actor_of(request))
         return Response(BroadcastSerializer(row).data)
+
+
+@transaction.atomic
+def _started(broadcast: Broadcast, actor: Actor, key: str, why: str) -> Broadcast:
+    """Mark it urgent and start it, or neither: a refused start leaves the draft as it was.
+
+    Held before it is looked at: of two calls at once with one key, the second sees it started.
+    """
+    row = Broadcast.objects.select_for_update(no_key=True).get(pk=broadcast.pk)
+    if why and row.is_draft:
+        actions.edit_broadcast(broadcast=row, actor=actor, is_urgent=True, urgent_why=why)
+    return actions.start(row, actor=actor, idempotency_key=key)
 
 
 def _valid(serializer: Any) -> dict[str, Any]:

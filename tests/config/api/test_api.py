@@ -1,13 +1,15 @@
 """The API: what a program sees, and that it gets no further than its token."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.test import Client
-from django.urls import get_resolver
+from django.urls import get_resolver, resolve, reverse
 from django.utils import timezone
 
 from broadcasts.models import Broadcast
+from config.api.urls import router
 from privacy.models import ApiToken, User
 from subscriptions.models import Newsletter
 from tests.config.api.conftest import Api
@@ -197,14 +199,57 @@ def test_a_locked_owner_locks_the_token(api: Api, city: Newsletter) -> None:
     assert json(client, "get", "/api/v1/newsletters/")[0] == 401
 
 
-def test_every_route_names_its_rights() -> None:
-    routes = [p for p in get_resolver("config.api.urls").url_patterns if p.name != "schema"]
-    assert len(routes) > 10
+def routes() -> list[tuple[str, str, type, str]]:
+    """(method, path, view, what it does) for everything that the router knows."""
+    found = []
+    for prefix, viewset, name in router.registry:
+        for route in router.get_routes(viewset):
+            for method, does in router.get_method_map(viewset, route.mapping).items():
+                path = reverse(
+                    route.name.format(basename=name),
+                    args=[uuid4()] if route.detail else [],
+                )
+                assert prefix in path
+                found.append((method, path, viewset, does))
+    return found
 
-    for route in routes:
-        view = route.callback.cls
-        for action in route.callback.actions.values():
-            assert view.rights.get(action), f"{view.__name__}.{action} names no right"
+
+def test_the_walk_over_the_routes_misses_none() -> None:
+    known = {
+        (method, pattern.name)
+        for pattern in get_resolver("config.api.urls").url_patterns
+        if pattern.name != "schema"
+        for method in set(pattern.callback.actions) - {"head"}  # Django's own answer to a GET
+    }
+    assert ("post", "broadcast-start") in known
+
+    assert {(method, resolve(path).url_name) for method, path, _view, _does in routes()} == known
+
+
+def test_every_route_names_its_rights() -> None:
+    for _method, _path, view, does in routes():
+        assert view.rights.get(does), f"{view.__name__}.{does} names no right"
+
+
+@pytest.mark.parametrize("body", [None, DRAFT], ids=["empty", "draft"])
+def test_no_route_opens_without_a_token(db: None, body: dict | None) -> None:
+    for method, path, _view, _does in routes():
+        status, said = json(Client(), method, path, body, **{"Idempotency-Key": "one"})
+        assert (status, said["code"]) == (401, "not_authenticated"), f"{method} {path}"
+
+
+@pytest.mark.parametrize("role", ["publisher", "dpo", "administrator"])
+def test_no_route_opens_to_a_token_without_scopes(
+    api: Api, city: Newsletter, county: Newsletter, role: str
+) -> None:
+    client = api(role)
+    assert json(client, "get", "/api/v1/newsletters/")[0] == 200
+    ApiToken.objects.update(scopes=[])
+
+    for method, path, _view, _does in routes():
+        status, said = json(client, method, path, DRAFT, **{"Idempotency-Key": "one"})
+        assert (status, said["code"]) == (403, "permission_denied"), f"{method} {path}"
+    assert not Broadcast.objects.exists()
 
 
 def test_the_schema_describes_every_path_and_is_not_public(api: Api, city: Newsletter) -> None:
