@@ -4,33 +4,24 @@ import argparse
 import os
 import sys
 
-from config.story.system import System, own_system, sign_ins_in
-
 SIGN_INS = "JAWORT_STORY_SIGN_INS"
 
 
 def main(arguments: list[str]) -> int:
     """0 if every step was true, 1 if not, 2 if the story cannot be played at all."""
-    options = _options(arguments)
+    origin = _options(arguments).origin
     try:
-        from config.story.play import play
+        # Here, because they need libraries that only tests and the story have.
+        from config.story.play import Unplayable, tell
         from config.story.visitor import Untrue
     except ModuleNotFoundError as missing:
-        return _complain(f"The story needs {missing.name}: `make story` installs it.")
+        return _complain(f"The story needs {missing.name}: `make story` installs it.", 2)
     try:
-        if options.origin:
-            sign_ins = sign_ins_in(os.environ.get(SIGN_INS, ""))
-            if len(sign_ins) < 3:
-                return _complain(f"{SIGN_INS} must hold the three sign-ins as they were printed.")
-            seconds = play(System(options.origin.rstrip("/"), sign_ins), print)
-        else:
-            print("Starting a Jawort of its own …", flush=True)
-            with own_system() as system:
-                print(f"Ready after {system.seconds_to_ready:.1f} s.", flush=True)
-                seconds = play(system, print)
+        seconds = tell(origin, os.environ.get(SIGN_INS, ""), _say)
     except Untrue as untrue:
-        print(f"Untrue: {untrue}", file=sys.stderr)
-        return 1
+        return _complain(f"Untrue: {untrue}", 1)
+    except Unplayable as why:
+        return _complain(f"The story cannot be played: {why}", 2)
     print(f"Every step was true. It took {seconds:.0f} s.")
     return 0
 
@@ -42,12 +33,17 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--origin",
+        default="",
         help="address of a demo that runs already, for instance http://127.0.0.1:8000; its"
         f" sign-ins come from {SIGN_INS}. Without it the story starts a demo of its own.",
     )
     return parser.parse_args(arguments)
 
 
-def _complain(sentence: str) -> int:
+def _say(text: str) -> None:
+    print(text, flush=True)  # whoever reads through a pipe waits for it, too
+
+
+def _complain(sentence: str, code: int) -> int:
     print(sentence, file=sys.stderr)
-    return 2
+    return code

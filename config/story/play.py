@@ -7,15 +7,18 @@ reader, an editor or a data-protection officer can see.
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
+import requests
 from tqdm import tqdm
 
 from config.demo.people import write_lists
 from config.demo.picture import stadium
 from config.story import acts
 from config.story.stage import Stage
-from config.story.system import System
+from config.story.system import System, own_system, sign_ins_in
+from config.story.visitor import expect
 
 Say = Callable[[str], None]
 ARTICLE = Path(__file__).resolve().parent.parent / "demo" / "data" / "article.md"
@@ -39,8 +42,54 @@ ACTS: tuple[tuple[str, Callable[[Stage], None]], ...] = (
 )
 
 
+# Who has to be able to sign in; the first start of a demo prints these three.
+ROLES = ("editor", "dpo", "administrator")
+# A newsroom that tries Jawort waits no longer than this for its first page.
+QUICK_SECONDS = 60.0
+
+
+class Unplayable(Exception):
+    """No step was untrue, but the story cannot go on here; says why and what to do."""
+
+
+def tell(origin: str, sign_ins: str, say: Say) -> float:
+    """Play at `origin`, or in a house of its own if that is ""; the seconds it took.
+
+    `sign_ins` are those of `origin`, as its first start printed them. Raises `Untrue` for a step
+    that is not so, `Unplayable` where the story cannot begin or nobody answers any more.
+    """
+    try:
+        with ExitStack() as stack:
+            if origin:
+                system = System(origin.rstrip("/"), sign_ins_in(sign_ins))
+            else:
+                system = _own_system(stack, say)
+            return play(system, say)
+    except requests.RequestException as error:
+        # Its own words may hold a link that is somebody's key, so only its kind is told.
+        kind = type(error).__name__
+        raise Unplayable(f"no usable answer came ({kind}): is Jawort running there?") from None
+
+
+def _own_system(stack: ExitStack, say: Say) -> System:
+    say("Starting a Jawort of its own …")
+    try:
+        system = stack.enter_context(own_system())
+    except (OSError, RuntimeError) as error:
+        raise Unplayable(str(error)) from None
+    say(f"Ready after {system.seconds_to_ready:.1f} s.")
+    return system
+
+
 def play(system: System, say: Say) -> float:
     """Play every act; the seconds it took. Raises `Untrue` at the first thing that is not so."""
+    if missing := [role for role in ROLES if role not in system.sign_ins]:
+        raise Unplayable(
+            f"there is no sign-in for {', '.join(missing)}. The first start of a demo prints three:"
+            " JAWORT_STORY_SIGN_INS must hold them as they were printed."
+        )
+    ready = system.seconds_to_ready
+    expect(ready < QUICK_SECONDS, f"Jawort was ready after {ready:.0f} s, not within a minute.")
     started_at = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="jawort-story-") as folder:
         props = Path(folder)
