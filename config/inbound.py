@@ -63,7 +63,7 @@ def handle(event: InboundEvent, opened: TextEvent) -> None:
         incoming = _incoming(channel, adapter_of(channel), opened)
     except BadAddress:
         return  # nobody whom we could answer
-    if not _proves_a_request(incoming):
+    if not _answers_a_question(incoming):
         answer(incoming)
 
 
@@ -83,8 +83,8 @@ def answer_subject(subject: UUID, template: str, context: Mapping[str, object]) 
     reply(address=address, content=content, values=values, kind=Dispatch.Kind.ANSWER)
 
 
-def _proves_a_request(incoming: Incoming) -> bool:
-    """The number of an open question, written back where it was asked, is a yes."""
+def _answers_a_question(incoming: Incoming) -> bool:
+    """Whether it is the yes or no to "Was that you?", with the number, where it was asked."""
     address = find_address(incoming.channel, incoming.canonical)
     if address is None or not incoming.is_proved:
         return False

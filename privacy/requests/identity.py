@@ -7,6 +7,7 @@ asked for.
 """
 
 import re
+import unicodedata
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -27,6 +28,12 @@ from privacy.vault import new_token, token_hash
 # How long a question stays open, and with it the hash of its link.
 ANSWER_WITHIN = timedelta(days=14)
 NUMBER = re.compile(r"(?<!\d)\d{4}-\d{4,}(?!\d)")
+# What may stand around the number in an answer. A question mark or an emoji may not: whoever adds
+# more than this has something to say, and a person reads it.
+_WORD = re.compile(r"[^\s.,:;!#\"'„“”()\-–]+")
+YES = frozenset({"ja", "jawohl", "yes"})
+NO = frozenset({"nein", "nö", "nee", "no"})
+ASIDE = frozenset({"nummer", "nr", "number", "bitte", "danke", "please", "thanks"})
 
 
 @transaction.atomic
@@ -138,17 +145,29 @@ def deny_identity(*, request: Request) -> Request:
 
 @transaction.atomic
 def answer_identity(*, subject: UUID, text: str) -> Request | None:
-    """A chat message that repeats the number of the open question proves it as the link does.
+    """A chat message with the number of the open question answers it as the link does.
 
-    The channel has authenticated the sender, so the number needs not be secret. None: no answer.
+    The number alone or with a yes proves, with a no it denies. The channel has authenticated the
+    sender, so the number needs not be secret. None: no answer, or one that a person has to read.
     """
-    written = set(NUMBER.findall(text))
-    if not written:
+    number, is_theirs = _read_answer(text)
+    if is_theirs is None:
         return None
-    asked = Request.objects.filter(subject=subject, status=Status.VERIFYING, number__in=written)
+    asked = Request.objects.filter(subject=subject, status=Status.VERIFYING, number=number)
     request = asked.first()
     if request is None:
         return None
-    proven = prove_identity(request=request)
-    answer(subject, "identity_proven", number=proven.number)
-    return proven
+    decided = (prove_identity if is_theirs else deny_identity)(request=request)
+    name = "identity_proven" if is_theirs else "identity_denied"
+    answer(subject, name, number=decided.number)
+    return decided
+
+
+def _read_answer(text: str) -> tuple[str, bool | None]:
+    """The number in `text`, and yes or no; None for whatever else stands there with it."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    written = set(NUMBER.findall(plain))
+    words = set(_WORD.findall(NUMBER.sub(" ", plain))) - ASIDE
+    if len(written) != 1 or not (words <= YES or words <= NO):
+        return "", None
+    return written.pop(), words <= YES

@@ -14,8 +14,9 @@ from messengers.models import Address, Delivery, Dispatch, Gate, InboundEvent
 from messengers.signature import signed_headers
 from privacy.access import Actor
 from privacy.models import AuditEntry
+from privacy.requests.actions import ask_identity, open_request
 from privacy.vault import KeystoreDown
-from subscriptions.models import ConsentRecord, OptIn, Subscription
+from subscriptions.models import ConsentRecord, OptIn, Reply, Subscription
 from tests.subscriptions.conftest import (  # noqa: F401
     MAIL,
     PHONE,
@@ -196,6 +197,21 @@ def test_a_yes_with_somebody_elses_message_counts_for_nothing(mail, newsletter):
     handle(inbound(mail), text("JA", sender=MAIL, attempt=seal_attempt(foreign.pk, 7)))
 
     assert Subscription.objects.count() == 0
+
+
+def test_a_no_with_the_number_proves_nothing_and_an_editor_reads_it(chat, subscription):
+    request = open_request(
+        subject=subscription.subscriber_id, kind="erasure", origin="staff", verified=False,
+        received_at=AT, actor=Actor.system("test"),
+    )  # fmt: skip
+    ask_identity(request=request, actor=Actor.system("test"))
+
+    handle(inbound(chat), text(f"NEIN! {request.number} habe ich nie gestellt"))
+
+    request.refresh_from_db()
+    assert (request.status, request.is_verified) == ("verifying", False)
+    assert is_open(subscription)
+    assert Reply.objects.count() == 1
 
 
 def test_an_answer_to_a_request_leaves_sealed_in_the_persons_language(chat, subscription):

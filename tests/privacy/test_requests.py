@@ -190,6 +190,52 @@ def test_the_number_written_back_in_the_chat_proves_it(ask, officer, subject, pe
     assert actions.answer_identity(subject=subject, text=request.number) is None
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "NEIN! {} habe ich nie gestellt",
+        "{}?",
+        "ja nein {}",
+        "👎 {}",
+        "STOP {}",
+        "Was ist {}",
+        "no {} x",
+    ],
+)
+def test_what_is_neither_yes_nor_no_is_for_a_person_to_read(ask, officer, subject, people, words):
+    request = asked(ask, officer, "erasure")
+
+    assert actions.answer_identity(subject=subject, text=words.format(request.number)) is None
+
+    request.refresh_from_db()
+    assert (request.status, request.is_verified) == ("verifying", False)
+    assert people.run("SELECT is_open FROM people_person") == [(True,)]
+
+
+@pytest.mark.parametrize(
+    "words", ["{}", "JA {}", "Nr. {}, ja bitte!", "yes: {}", "\uff2a\uff21 {}"]
+)
+def test_the_number_alone_or_with_a_yes_proves_it(ask, officer, subject, words):
+    request = asked(ask, officer)
+
+    actions.answer_identity(subject=subject, text=words.format(request.number))
+
+    request.refresh_from_db()
+    assert (request.status, request.is_verified) == ("received", True)
+
+
+@pytest.mark.parametrize("words", ["NEIN {}", "{} Nö!", "no, {}", "Nein, nein: Nummer {}"])
+def test_the_number_with_a_no_ends_the_request(ask, officer, subject, people, words):
+    request = asked(ask, officer, "erasure")
+
+    actions.answer_identity(subject=subject, text=words.format(request.number))
+
+    request.refresh_from_db()
+    assert (request.status, request.outcome) == ("closed", "not_identified")
+    assert people.sent[-1][1] == "privacy/answers/identity_denied.txt"
+    assert people.run("SELECT is_open FROM people_person") == [(True,)]
+
+
 def test_this_was_not_me_ends_the_request(ask, officer, people):
     request = asked(ask, officer, "erasure")
 
