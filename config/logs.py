@@ -1,9 +1,9 @@
 """Logs: one line of JSON each, with an allow-list of keys, so that no identifier can slip in.
 
-Our own code logs fixed words and listed keys through structlog. Of other packages' records only the
-template is kept ("Task %s failed"), never its arguments; a text that came without arguments may have
-been filled in already, so only its place is kept. Of an exception we keep its type and where it came
-from, never its text: a database error quotes values.
+Our own code logs fixed words and listed keys through structlog. Of other packages' records only
+the template is kept ("Task %s failed"), never its arguments; a text that came without arguments
+may have been filled in already, so only its place is kept. Of an exception we keep its type and
+where it came from, never its text: a database error quotes values.
 """
 
 import logging
