@@ -15,7 +15,7 @@ LIKE_PRODUCTION := JAWORT_ENV_FILE=/dev/null JAWORT_ORIGIN=https://news.example.
 JOBS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint story install install-dev lock clean translations
+.PHONY: help run test lint story bench chaos install install-dev lock clean translations
 
 help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ lint: install-dev ## Check style, types, imports, migrations, safety of settings
 
 story: install-dev ## Play the whole story over real HTTP and SMTP, and say what was seen
 	@exec $(BIN)/python manage.py story
+
+bench: install-dev ## Measure the engine with every check on, beside a bare insert
+	@$(BIN)/python -m tests.bench.engine
+
+chaos: install-dev ## Kill every process at random while 5,000 people are written to, and check
+	@$(BIN)/python -m tests.chaos.run
 
 translations: install-dev ## Gather new texts into the German catalogues, and compile them
 	@$(WITH_TEST_SETTINGS) $(BIN)/python manage.py translations
