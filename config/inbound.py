@@ -56,11 +56,18 @@ def withdraw_now(channel: Channel, events: Iterable[Event]) -> set[str]:
     return applied
 
 
-def handle(event: InboundEvent, opened: TextEvent) -> None:
-    """Answer one text; the caller's transaction is the message's own. May run twice."""
+def handle(event: InboundEvent, opened: TextEvent | OptOutEvent) -> None:
+    """Answer one text; the caller's transaction is the message's own. May run twice.
+
+    A sign of the platform is applied, if the hook could not do all of it.
+    """
     channel = event.channel
+    adapter = adapter_of(channel)
+    if isinstance(opened, OptOutEvent):
+        _opted_out(channel, adapter, opened, or_raise=True)
+        return
     try:
-        incoming = _incoming(channel, adapter_of(channel), opened)
+        incoming = _incoming(channel, adapter, opened)
     except BadAddress:
         return  # nobody whom we could answer
     if not _answers_a_question(incoming):
@@ -115,44 +122,58 @@ def _said(channel: Channel, adapter: Adapter, event: TextEvent) -> bool:
     return True
 
 
-def _opted_out(channel: Channel, adapter: Adapter, event: OptOutEvent) -> bool:
-    """Whether a sign of the platform was applied."""
+def _opted_out(
+    channel: Channel, adapter: Adapter, event: OptOutEvent, *, or_raise: bool = False
+) -> bool:
+    """Whether a sign of the platform was applied, with its proof."""
     address = _sender_of(channel, adapter, event)
     if address is None:
         return False
     if event.cause in SAID_BY_PERSON:
         evidence = {"platform": str(event.cause), "message_id": event.ref}
-        _end(address, method="platform", event_at=event.at, evidence=evidence)
-    else:
-        close_by_platform(address=address, cause=str(event.cause), event_at=event.at)
+        how = {"method": "platform", "event_at": event.at, "evidence": evidence}
+        return _end(address, or_raise=or_raise, **how)
+    close_by_platform(address=address, cause=str(event.cause), event_at=event.at)
     return True
 
 
-def _end(address: Address, **how: Any) -> None:
-    """Withdraw; without the key store at least close the gates: the proof comes with the retry."""
+def _end(address: Address, *, or_raise: bool = False, **how: Any) -> bool:
+    """Withdraw; whether it is on record.
+
+    Without the key store at least close the gates: the proof comes with the retry, which asks for
+    `KeystoreDown` to be raised and so comes again until it is there.
+    """
     try:
         with transaction.atomic():
             withdraw(address=address, **how)
     except KeystoreDown:
+        if or_raise:
+            raise
         if how.get("topic") is not None:
-            return
+            return False
         rows = Subscription.objects.filter(address=address)
         if how.get("newsletter"):
             rows = rows.filter(newsletter=how["newsletter"])
         gates = list(rows.values_list("pk", flat=True))
         close_gates(gate_ids=gates, reason=Gate.Reason.WITHDRAWN)
+        return False
+    return True
 
 
 def _sender_of(channel: Channel, adapter: Adapter, event: OptOutEvent) -> Address | None:
-    """The address itself, or the one that a delivery of ours went to."""
-    if event.sender:
-        try:
-            return find_address(channel, adapter.canonical(event.sender))
-        except BadAddress:
-            return None
+    """The address that our delivery went to, or else the one that is named.
+
+    The attempt comes first: nobody can forge it, and people leave from another mailbox of theirs.
+    """
     attempt = open_attempt(event.attempt)
     delivery = Delivery.objects.filter(pk=attempt.delivery).first() if attempt else None
-    return Address.objects.filter(pk=delivery.address).first() if delivery else None
+    address = Address.objects.filter(pk=delivery.address).first() if delivery else None
+    if address or not event.sender:
+        return address
+    try:
+        return find_address(channel, adapter.canonical(event.sender))
+    except BadAddress:
+        return None
 
 
 def _incoming(channel: Channel, adapter: Adapter, event: TextEvent) -> Incoming:

@@ -118,11 +118,11 @@ def _add(channel: Channel, events: Sequence[Person]) -> tuple[bool, Fresh]:
 
 
 def _with_sender(event: Person) -> Person:
-    """A complaint may name only our attempt: then the delivery tells who it is from."""
-    if isinstance(event, OptOutEvent) and not event.sender and event.attempt:
+    """Whom our attempt went to, if it is named; a mail's own sender may be an alias or forged."""
+    if isinstance(event, OptOutEvent) and event.attempt:
         attempt = open_attempt(event.attempt)
         sender = sender_of(attempt.delivery) if attempt else ""
-        return replace(event, sender=sender)
+        return replace(event, sender=sender or event.sender)
     return event
 
 
@@ -205,10 +205,8 @@ def _handle_next(after: int) -> tuple[int, bool]:
 
 def _handle(event: InboundEvent) -> None:
     opened = open_event(event)
-    if isinstance(opened, TextEvent):
+    if isinstance(opened, TextEvent) or not event.is_withdrawal:
         _inbound().handle(event, opened)
-    elif not event.is_withdrawal and opened.sender:
-        _inbound().withdraw_now(event.channel, [opened])
 
 
 def _count_failure(event_id: int) -> None:

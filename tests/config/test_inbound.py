@@ -169,6 +169,55 @@ def test_a_complaint_without_a_sender_is_found_by_what_was_complained_about(chat
     assert not is_open(subscription)
 
 
+@pytest.mark.parametrize("cause", ["unsubscribed", "complaint"])
+def test_leaving_from_an_alias_counts_for_the_address_we_wrote_to(
+    mail, chat, newsletter, say, cause
+):
+    say("START", sender=MAIL, channel=mail)
+    say("JA", sender=MAIL, channel=mail)
+    subscription = Subscription.objects.get()
+    attempt = seal_attempt(Delivery.objects.earliest("pk").pk, 7)
+
+    withdraw_now(mail, [OptOutEvent("o", AT, "alias@example.net", cause, attempt)])
+
+    assert not is_open(subscription)
+    assert ConsentRecord.objects.filter(state="withdrawn").count() == 1
+
+
+def test_a_made_up_attempt_leaves_the_sender_to_be_looked_up(chat, subscription):
+    withdraw_now(chat, [OptOutEvent("o", AT, PHONE, "complaint", "k3" * 24)])
+
+    assert not is_open(subscription)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_complaint_that_the_key_store_cut_short_is_proved_when_it_is_back(
+    chat, newsletter, say, monkeypatch
+):
+    from messengers.inbox import _store
+    from subscriptions.actions import withdrawal
+
+    def down(*args, **kwargs):
+        raise KeystoreDown("the key store does not answer.")
+
+    say("START")
+    say("JA")
+    with monkeypatch.context() as broken:
+        broken.setattr(withdrawal, "record_consent", down)  # it went between sealing and this
+        assert _store(chat, [OptOutEvent("o", AT, PHONE, "complaint")]) == 200
+        assert not is_open(Subscription.objects.get())
+        with pytest.raises(KeystoreDown):
+            handle_pending()
+    assert InboundEvent.objects.get().status == "waiting"
+    assert not ConsentRecord.objects.filter(state="withdrawn").exists()
+
+    handle_pending()
+
+    assert InboundEvent.objects.get().status == "handled"
+    assert ConsentRecord.objects.filter(state="withdrawn").count() == 1
+    assert Subscription.objects.get().status == "withdrawn"
+
+
 def test_receipts_and_strangers_are_no_concern_of_the_hook(chat, subscription):
     withdraw_now(chat, [ReceiptEvent(ref="r", at=AT), text("STOP", sender="+4917604069009")])
     withdraw_now(chat, [text("STOP", sender="nobody")])

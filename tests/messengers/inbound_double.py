@@ -33,7 +33,10 @@ def withdraw_now(channel: Channel, events: Sequence[TextEvent | OptOutEvent]) ->
     return refs
 
 
-def handle(event: InboundEvent, opened: TextEvent) -> None:
-    if opened.text in broken:
+def handle(event: InboundEvent, opened: TextEvent | OptOutEvent) -> None:
+    if isinstance(opened, OptOutEvent):
+        withdraw_now(event.channel, [opened])
+    elif opened.text in broken:
         raise ValueError(f"secret {opened.sender} {opened.text}")
-    handled.append(opened.text)
+    else:
+        handled.append(opened.text)
