@@ -1,6 +1,7 @@
 """How a request ends, and what the person is told."""
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from privacy.access import Actor, require
@@ -9,7 +10,7 @@ from privacy.models import DataSubject, Request
 from privacy.requests.delivery import answer
 from privacy.requests.errors import ReasonMissing, StillRunning, WrongKind
 from privacy.requests.notes import EXTENSION, REFUSAL, REMARK, add_note
-from privacy.requests.states import Status, advance
+from privacy.requests.states import ANSWERED, Status, advance
 
 Outcome = Request.Outcome
 NEEDS_REASONS = (Outcome.REFUSED, Outcome.PARTLY)
@@ -97,8 +98,10 @@ def is_reachable(request: Request) -> bool:
 
 
 def _lift_restriction(request: Request) -> None:
+    """Lift what this request restricted: one that was never proven has restricted nobody."""
     others = Request.objects.filter(subject=request.subject).exclude(pk=request.pk)
-    restrictions = others.filter(kind=Request.Kind.RESTRICTION, outcome=Outcome.FULFILLED)
-    if not restrictions.exists():
+    is_wanted = Q(outcome=Outcome.FULFILLED) | Q(is_verified=True) & ~Q(status__in=ANSWERED)
+    restrictions = others.filter(is_wanted, kind=Request.Kind.RESTRICTION)
+    if request.is_verified and not restrictions.exists():
         people = DataSubject.objects.filter(pk__in=[request.subject])
         people.filter(status=DataSubject.Status.RESTRICTED).update(status=DataSubject.Status.ACTIVE)

@@ -18,10 +18,9 @@ from privacy.access import Actor, require
 from privacy.audit import record
 from privacy.models import Request
 from privacy.requests.closing import finish
-from privacy.requests.deadlines import EXTENDED_MONTHS, FIRST_MONTHS
 from privacy.requests.delivery import answer, link_to
 from privacy.requests.errors import IllegalTransition, NobodyConcerned, PersonKnown
-from privacy.requests.intake import STOPS, due_at, stop_at_once
+from privacy.requests.intake import prove, run_on
 from privacy.requests.states import ANSWERED, Status, advance
 from privacy.vault import new_token, token_hash
 
@@ -86,15 +85,13 @@ def asked_by(token: str) -> Request | None:
 @transaction.atomic
 def prove_identity(*, request: Request) -> Request:
     """The person answered yes on their own channel: the clock runs on, later by the days it
-    stood.
+    stood. `IllegalTransition`: nothing is asked any more.
     """
     held = Request.objects.select_for_update().get(pk=request.pk)
     assert held.subject
-    _run_on(held, timezone.now(), is_verified=True)
-    actor = Actor.subscriber(held.subject)
-    record("request.identity_proven", actor=actor, obj="request", ref=held.pk)
-    if held.kind in STOPS:
-        stop_at_once(held, actor)
+    if held.status != Status.VERIFYING:
+        raise IllegalTransition
+    prove(held, Actor.subscriber(held.subject))
     return held
 
 
@@ -109,34 +106,23 @@ def lapse_questions(now: datetime) -> int:
         with transaction.atomic():
             held = Request.objects.select_for_update().get(pk=pk)
             if held.status == Status.VERIFYING:
-                _run_on(held, now)
+                run_on(held, now)
                 actor = Actor.system("retention")
                 record("request.question_lapsed", actor=actor, obj="request", ref=held.pk)
                 count += 1
     return count
 
 
-def _run_on(request: Request, now: datetime, **changes: object) -> None:
-    """Start the clock again, later by the days that it stood still."""
-    assert request.paused_at
-    days = request.paused_days + max(0, (now - request.paused_at).days)
-    months = EXTENDED_MONTHS if request.extended_at else FIRST_MONTHS
-    advance(
-        request,
-        Status.RECEIVED,
-        proof_hash=None,
-        paused_at=None,
-        paused_days=days,
-        due_at=due_at(request.received_at, months=months, paused=days),
-        **changes,
-    )
-
-
 @transaction.atomic
 def deny_identity(*, request: Request) -> Request:
-    """The person says that it was not them: the request ends, and nobody gets anything."""
+    """The person says that it was not them: the request ends, and nobody gets anything.
+
+    `IllegalTransition`: nothing is asked any more.
+    """
     held = Request.objects.select_for_update().get(pk=request.pk)
     assert held.subject
+    if held.status != Status.VERIFYING:
+        raise IllegalTransition
     actor = Actor.subscriber(held.subject)
     record("request.identity_denied", actor=actor, obj="request", ref=held.pk, result="refused")
     finish(held, Request.Outcome.NOT_IDENTIFIED, actor)

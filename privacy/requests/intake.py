@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 
 from privacy.access import Actor, require
 from privacy.audit import record
@@ -13,7 +14,7 @@ from privacy.models import Controller, DataSubject, Request
 from privacy.requests import deadlines
 from privacy.requests.closing import close_unknown
 from privacy.requests.numbers import next_number
-from privacy.requests.states import ANSWERED
+from privacy.requests.states import ANSWERED, advance
 from privacy.requests.verbs import block_everywhere
 
 
@@ -31,7 +32,8 @@ def open_request(
 ) -> Request:
     """Write down what a person asks for; the clock runs from `received_at`.
 
-    Asking again for what is still open returns the open request. A verified request of somebody of
+    Asking again for what is still open returns the open request; if it was not proven and this is,
+    it is proven now, and counts as made where it was proven. A verified request of somebody of
     whom nothing is stored (`subject` None) is answered with that and closed. A verified erasure
     stops everything that is under way to the person in the same transaction.
     """
@@ -39,6 +41,10 @@ def open_request(
         require(actor, "request.work")
     standing = _standing(subject, kind)
     if standing:
+        if verified and not standing.is_verified:
+            prove(
+                standing, actor, origin=Request.Origin(origin), **_asked_at(channel_id, address_id)
+            )
         return standing
     request = Request.objects.create(
         number=next_number(_local(received_at).year),
@@ -68,6 +74,37 @@ def due_at(
         months=months,
         land=controller.land if controller else "",
         paused=paused,
+    )
+
+
+def prove(request: Request, actor: Actor, **changes: object) -> None:
+    """It is known to be theirs: a clock that stood runs on, and what they want stopped stops.
+
+    The caller holds the row or the person.
+    """
+    if request.status == Request.Status.VERIFYING:
+        run_on(request, timezone.now(), is_verified=True, **changes)
+    else:
+        Request.objects.filter(pk=request.pk).update(is_verified=True, **changes)
+        request.refresh_from_db()
+    record("request.identity_proven", actor=actor, obj="request", ref=request.pk)
+    if request.kind in STOPS:
+        stop_at_once(request, actor)
+
+
+def run_on(request: Request, now: datetime, **changes: object) -> None:
+    """Start the clock again, later by the days that it stood still."""
+    assert request.paused_at
+    days = request.paused_days + max(0, (now - request.paused_at).days)
+    months = deadlines.EXTENDED_MONTHS if request.extended_at else deadlines.FIRST_MONTHS
+    advance(
+        request,
+        Request.Status.RECEIVED,
+        proof_hash=None,
+        paused_at=None,
+        paused_days=days,
+        due_at=due_at(request.received_at, months=months, paused=days),
+        **changes,
     )
 
 
@@ -108,7 +145,13 @@ def _standing(subject: UUID | None, kind: str) -> Request | None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [str(subject)])
     open_ones = Request.objects.filter(subject=subject, kind=kind).exclude(status__in=ANSWERED)
-    return open_ones.order_by("received_at").first()
+    return open_ones.select_for_update().order_by("received_at").first()
+
+
+def _asked_at(channel_id: UUID | None, address_id: UUID | None) -> dict[str, UUID]:
+    """Where the person can be answered, as far as it is known."""
+    given = {"channel": channel_id, "address": address_id}
+    return {name: one for name, one in given.items() if one}
 
 
 def _local(moment: datetime) -> datetime:

@@ -161,6 +161,37 @@ def test_the_answer_proves_it_and_moves_the_end_by_the_days_it_took(ask, officer
     assert people.run("SELECT is_open FROM people_person") == [(False,)]
 
 
+def test_a_proven_request_proves_the_one_that_stood_unproven(ask, people, subject):
+    mail = ask("erasure", verified=False)
+    assert people.run("SELECT is_open FROM people_person") == [(True,)]
+
+    again = ask("erasure", origin="web", channel_id=subject, address_id=mail.pk)
+
+    assert again == mail
+    assert (again.is_verified, again.origin, again.channel) == (True, "web", subject)
+    assert people.run("SELECT is_open FROM people_person") == [(False,)]
+    assert DataSubject.objects.get(pk=subject).status == "restricted"
+    assert audit_of(again) == ["request.opened", "request.identity_proven", "request.blocked"]
+
+
+def test_a_proven_request_starts_the_clock_that_stood(ask, officer):
+    with time_machine.travel(NOON, tick=False) as clock:
+        request = asked(ask, officer, "erasure")
+        clock.shift(timedelta(days=3))
+        ask("erasure")
+
+    request.refresh_from_db()
+    assert (request.status, request.is_verified, request.paused_days) == ("received", True, 3)
+    assert request.proof_hash is None
+
+
+def test_an_unproven_request_takes_nothing_from_a_proven_one(ask, people):
+    ask("erasure")
+
+    assert ask("erasure", origin="web", verified=False).is_verified
+    assert AuditEntry.objects.filter(action="request.identity_proven").count() == 0
+
+
 def test_a_link_proves_once(ask, officer, people):
     asked(ask, officer)
     token = token_in(people)
@@ -244,6 +275,57 @@ def test_this_was_not_me_ends_the_request(ask, officer, people):
     request.refresh_from_db()
     assert (request.status, request.outcome) == ("closed", "not_identified")
     assert people.run("SELECT is_open FROM people_person") == [(True,)]
+
+
+@pytest.mark.parametrize("is_fulfilled", [False, True])
+def test_a_denied_erasure_keeps_the_restriction_that_was_asked_for(
+    ask, officer, subject, people, is_fulfilled
+):
+    wanted = ask("restriction")
+    if is_fulfilled:
+        actions.close_request(request=wanted, outcome="fulfilled", actor=officer)
+    request = asked(ask, officer, "erasure")
+
+    actions.deny_identity(request=request)
+
+    assert DataSubject.objects.get(pk=subject).status == "restricted"
+
+
+def test_an_unproven_erasure_lifts_nothing(ask, officer, subject, people):
+    DataSubject.objects.filter(pk=subject).update(status="restricted")
+    request = asked(ask, officer, "erasure")
+
+    actions.deny_identity(request=request)
+
+    assert DataSubject.objects.get(pk=subject).status == "restricted"
+
+
+@pytest.mark.parametrize("restriction", ["none", "unproven", "refused"])
+def test_a_proven_erasure_that_is_taken_back_lifts_what_it_restricted(
+    ask, officer, subject, restriction
+):
+    if restriction != "none":
+        other = ask("restriction", verified=False)
+        if restriction == "refused":
+            actions.close_request(request=other, outcome="refused", reasons="x", actor=officer)
+    request = ask("erasure")
+    assert DataSubject.objects.get(pk=subject).status == "restricted"
+
+    actions.close_request(request=request, outcome="withdrawn", actor=officer)
+
+    assert DataSubject.objects.get(pk=subject).status == "active"
+
+
+def test_what_is_decided_cannot_be_denied_or_proved_again(ask, officer):
+    request = asked(ask, officer)
+    actions.prove_identity(request=request)
+
+    for decide in (actions.prove_identity, actions.deny_identity):
+        with pytest.raises(errors.IllegalTransition):
+            decide(request=request)
+
+    request.refresh_from_db()
+    assert (request.status, request.is_verified) == ("received", True)
 
 
 def test_nothing_is_exported_or_erased_before_the_proof(ask, officer):
