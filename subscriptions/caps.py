@@ -25,7 +25,7 @@ class Limit:
     period: timedelta
 
 
-# DESIGN.md section 12. The first one waits for an answer: a question that was answered does not
+# docs/consent.md tells these. The first one waits for an answer: a question that was answered does not
 # hold up the next one.
 CONFIRMATION = (
     Limit(1, timedelta(minutes=10)),
@@ -41,6 +41,7 @@ LIMITS = {
     "ask_stop": (Limit(3, timedelta(days=1)),),
     "data_link": (Limit(2, timedelta(days=1)),),
     "question": (Limit(5, timedelta(days=1)),),
+    "unproved": (Limit(5, timedelta(days=1)),),  # any answer to a sender that may be forged
 }
 
 

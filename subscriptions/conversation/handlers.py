@@ -11,6 +11,7 @@ from privacy.access import Actor
 from privacy.models import Request
 from privacy.requests.actions import open_request
 from privacy.requests.delivery import day_of
+from privacy.suppression import fingerprint, is_suppressed
 from privacy.vault import LinkExpired, LinkInvalid, read_link
 from subscriptions import texts
 from subscriptions.actions.inbox import keep_reply
@@ -47,6 +48,8 @@ def start(talk: Talk) -> None:
 
 
 def _request(talk: Talk, newsletter: Newsletter) -> None:
+    if _may_be_forged_for_suppressed(talk, newsletter):
+        return
     topics = Topic.objects.filter(newsletter=newsletter, pk__in=talk.reading.topics)
     try:
         asked = request_opt_in(
@@ -62,6 +65,14 @@ def _request(talk: Talk, newsletter: Newsletter) -> None:
         asked = None
     if asked is None and talk.question is None and talk.may("hint"):
         talk.say("try_later")
+
+
+def _may_be_forged_for_suppressed(talk: Talk, newsletter: Newsletter) -> bool:
+    """Whether nobody can tell that the holder of a suppressed address has written: as in a form."""
+    if talk.incoming.is_proved:
+        return False
+    found = fingerprint(talk.channel.kind, talk.incoming.canonical)
+    return is_suppressed(found, newsletter.pk)
 
 
 def _wanted(talk: Talk) -> Newsletter | None:
@@ -188,6 +199,9 @@ def _changed_by(talk: Talk, state: ConsentRecord.State) -> list[Subscription]:
 
 def menu(talk: Talk) -> None:
     """THEMEN, and the buttons under it: each tap chooses a topic or leaves it out."""
+    if talk.target and not talk.incoming.is_proved:
+        talk.say("use_the_link")
+        return
     toggled = _toggle(talk)
     shown = [toggled] if toggled else talk.subscriptions[:MAX_MENUS]
     for subscription in shown:

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from messengers.addresses import find_address, get_or_create_address
 from messengers.contract import Button
-from messengers.models import Address, Channel, Dispatch
+from messengers.models import Address, Channel
 from messengers.outbox import reply
 from subscriptions import caps, texts
 from subscriptions.conversation.incoming import Incoming, Understood, understand
@@ -64,14 +64,17 @@ class Talk:
         """Whether one more message of this kind may go to this address now; counts it."""
         return caps.take(purpose, self.channel, self.incoming.canonical)
 
-    def say(self, name: str, values: Mapping[str, str] | None = None, *buttons: Button) -> Dispatch:
-        """Answer with one of our messages."""
+    def say(self, name: str, values: Mapping[str, str] | None = None, *buttons: Button) -> None:
+        """Answer with one of our messages.
+
+        A forged sender is a stranger whom we would write to: after a few a day we are silent.
+        """
+        if not self.incoming.is_proved and not self.may("unproved"):
+            return
         about = self.newsletter or (self.offered[0] if self.offered else None)
         facts = texts.newsletter_values(about, self.language) if about else {}
         content = texts.content(name, self.language, buttons=buttons)
-        return reply(
-            address=self.address, content=content, values={**NOBODY, **facts, **(values or {})}
-        )
+        reply(address=self.address, content=content, values={**NOBODY, **facts, **(values or {})})
 
     def buttons(self, *payloads: str) -> list[Button]:
         return texts.payload_buttons(self.channel, self.language, *payloads)

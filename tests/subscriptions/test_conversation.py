@@ -2,9 +2,10 @@ import pytest
 
 from messengers.models import Address, Gate
 from privacy.models import AuditEntry, Request
-from subscriptions.models import ConsentRecord, OptIn, Reply, Subscription
+from privacy.suppression import fingerprint, suppress
+from subscriptions.models import ConsentRecord, OptIn, Reply, Subscription, Topic
 
-from .conftest import OTHER_PHONE, PHONE, make_newsletter
+from .conftest import MAIL, OTHER_PHONE, PHONE, make_newsletter
 
 pytestmark = pytest.mark.django_db
 
@@ -97,6 +98,52 @@ def test_stop_ends_everything_on_the_channel_says_so_once_and_is_silent_then(say
     assert "Küstenpost" in farewell.text
     assert say("STOP") == []
     assert say("Stop bitte!") == []
+
+
+@pytest.fixture
+def forged(say, mail):
+    """Write as somebody whose mail address is only in the `From`."""
+
+    def write(text="", **more):
+        return say(text, sender=MAIL, channel=mail, is_proved=False, **more)
+
+    return write
+
+
+def test_a_mail_that_proves_nothing_changes_no_topic(say, mail, forged):
+    subscription = subscribed(say, sender=MAIL, channel=mail)
+    sport = Topic.objects.get(slug="sport")
+    records = ConsentRecord.objects.count()
+
+    (told,) = forged(payload=f"topic:{sport.pk}")
+
+    assert "Link" in told.text
+    assert ConsentRecord.objects.count() == records
+    assert subscription.topics.count() == 3
+    say(payload=f"topic:{sport.pk}", sender=MAIL, channel=mail)
+    assert subscription.topics.count() == 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"text": "HILFE"}, {"text": "START"}, {"text": "JA"}, {"text": "THEMEN"}, {"payload": "keep"}],
+)
+def test_a_forged_sender_gets_a_few_answers_a_day(say, mail, forged, said):
+    subscribed(say, sender=MAIL, channel=mail)
+
+    answers = sum(len(forged(**said)) for _ in range(12))
+
+    assert 1 <= answers <= 5
+    assert len(say("HILFE", sender=MAIL, channel=mail)) == 1  # proved: the person is heard
+
+
+def test_a_forged_start_does_not_write_to_a_suppressed_address(say, mail, forged):
+    suppress(fingerprint("email", MAIL), "email", reason="erased")
+
+    assert forged("START") == []
+    assert OptIn.objects.count() == 0
+    (asked,) = say("START", sender=MAIL, channel=mail)  # proved: the holder has written
+    assert asked.dispatch.kind == "confirmation"
 
 
 def test_a_second_withdrawal_after_coming_back_is_confirmed_again(say):
