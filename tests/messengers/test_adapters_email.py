@@ -1,9 +1,11 @@
 """What is particular to mail: its form, its headers, its quotes."""
 
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from uuid import UUID
 
 import pytest
+import time_machine
 
 from messengers.adapters.email.quotes import own_words
 from messengers.adapters.email.replies import classify
@@ -36,6 +38,16 @@ def request(text="Guten Tag, {first_name|Leserin}!", address="anna@example.net",
 
 def mail(*args, **fields):
     return message_from_bytes(request(*args, **fields).data, policy=policy.default)
+
+
+def test_a_mail_counts_from_when_we_got_it_whatever_its_date_says():
+    raw = b"From: anna@example.net\r\nDate: Fri, 20 Nov 2026 09:00:00 +0100\r\n\r\nSTOP\r\n"
+    now = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
+
+    with time_machine.travel(now, tick=False):
+        (event,) = adapter().read_events({}, raw)
+
+    assert (event.text, event.at) == ("STOP", now)
 
 
 def test_the_envelope_and_the_ids_name_only_the_attempt():

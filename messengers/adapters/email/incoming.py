@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from email.utils import getaddresses, parsedate_to_datetime
+from email.utils import getaddresses
 from html.parser import HTMLParser
 
 from messengers.adapters.email.addresses import canonical
@@ -32,7 +32,6 @@ from messengers.contract import (
 
 TEXT_MAX = 4096  # characters of a mail's own words that we keep
 SUBJECT_MAX = 200
-MAIL_AGE_MAX = timedelta(days=30)
 _OWN_ADDRESS = re.compile(rf"(b|unsub)\+([a-z0-9]{{1,{ATTEMPT_MAX}}})@", re.IGNORECASE)
 _REPLY_PREFIX = re.compile(r"^\s*((re|aw|antw|sv|fwd?|wg)(\[\d+\])?:\s*)+", re.IGNORECASE)
 _PAYLOAD = re.compile(r"\[#([^\]\s]{1,200})\]")
@@ -64,7 +63,9 @@ class _Mail:
         # A Message-ID may hold an address, so only its hash goes on.
         self.ref = hashlib.sha256(message_id.encode() or raw).hexdigest()[:32]
         self.kind, self.attempt = self.own_address()
-        self.at = self.date()
+        # When we got it: the `Date` of a mail is whatever its sender wrote, and from this moment
+        # on terms run and consent counts.
+        self.at = datetime.now(UTC)
 
     def events(self) -> Iterator[Event]:
         if not self.mail.keys():
@@ -90,16 +91,6 @@ class _Mail:
                 if found := _OWN_ADDRESS.search(str(value)):
                     return found[1].lower(), found[2].lower()
         return "", ""
-
-    def date(self) -> datetime:
-        """When it was written, but not in the future and not long ago: clocks of senders lie."""
-        now = datetime.now(UTC)
-        try:
-            at = parsedate_to_datetime(self.first("date"))
-        except (ValueError, OverflowError):
-            return now
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-        return at if now - MAIL_AGE_MAX < at < now else now
 
     def sender(self) -> str:
         """The canonical sender; "" if there is none that could be written to."""
