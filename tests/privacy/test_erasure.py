@@ -28,6 +28,7 @@ from privacy.audit import canonical
 from privacy.models import AuditEntry, Certificate, DataSubject, Request, RequestStep
 from privacy.requests import actions, errors
 from privacy.requests.erasure import certificate as certificates
+from privacy.requests.erasure import machine, steps
 from privacy.requests.erasure.machine import Progress
 from privacy.requests.erasure.needles import forms
 from privacy.requests.erasure.scan import residues
@@ -119,6 +120,22 @@ def test_all_steps_are_done_in_order_and_written_down_without_a_name(begun, peop
     for entry in AuditEntry.objects.all():
         assert PHONE[3:] not in bytes(entry.entry).decode()
     assert PHONE[3:] not in json.dumps([step.facts for step in steps])
+
+
+def test_a_second_run_does_not_overwrite_what_the_first_has_deleted(begun, people):
+    assert actions.complete_erasure(request=begun) == Progress.WAITING
+    machine._do(machine.STEPS[2], begun)
+    first, late = begun.steps.get(name="delete"), begun.steps.get(name="delete")
+    steps.fingerprints(begun, first)
+    machine._do(machine.STEPS[3], begun)
+    assert begun.steps.get(name="delete").facts["rows"]
+
+    steps.fingerprints(begun, late)
+
+    facts = begun.steps.get(name="delete").facts
+    assert facts["rows"]
+    assert facts["suppressed"] == 1
+    assert "fingerprints" not in facts
 
 
 def test_the_proof_of_consent_stays_until_its_term_unless_decided_otherwise(

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
 from privacy import suppression
@@ -62,13 +63,19 @@ def recipients(request: Request, step: RequestStep) -> bool:
 
 
 def fingerprints(request: Request, step: RequestStep) -> None:
-    """The slow hashes, before the transaction that stores them."""
-    if step.facts["suppress"] and "fingerprints" not in step.facts:
-        kept = needles.kept(request.steps.get(name="scan"))
-        step.facts["fingerprints"] = [
-            [kind, suppression.fingerprint(kind, canonical).hex()] for kind, canonical in kept
-        ]
-        step.save(update_fields=["facts"])
+    """The slow hashes, before the transaction that stores them.
+
+    Two runs may be here at once, and the other may have deleted meanwhile: its facts stand.
+    """
+    if not step.facts["suppress"] or "fingerprints" in step.facts:
+        return
+    kept = needles.kept(request.steps.get(name="scan"))
+    prints = [[kind, suppression.fingerprint(kind, canonical).hex()] for kind, canonical in kept]
+    with transaction.atomic():
+        held = Request.objects.select_for_update().get(pk=request.pk).steps.get(pk=step.pk)
+        if held.done_at is None:
+            held.facts["fingerprints"] = prints
+            held.save(update_fields=["facts"])
 
 
 def delete(request: Request, step: RequestStep) -> bool:
