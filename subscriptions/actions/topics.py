@@ -13,6 +13,8 @@ from subscriptions.actions.opt_in import lock
 from subscriptions.consent import State, change_of, record_consent
 from subscriptions.models import Subscription, Topic
 
+GOES_ON = (Subscription.Status.CONFIRMED, Subscription.Status.IMPORTED)
+
 
 @transaction.atomic
 def set_topics(
@@ -23,8 +25,12 @@ def set_topics(
     event_at: datetime,
     evidence: Mapping[str, Any],
 ) -> None:
-    """The topics from now on. Without any, as the page says, it is all of them."""
-    lock(subscription.address)
+    """The topics from now on. Without any, as the page says, it is all of them.
+
+    Changes nothing for somebody who has left since `subscription` was read.
+    """
+    if not _goes_on(subscription):
+        return
     offered = list(subscription.newsletter.topics.all())
     wanted = {topic.pk for topic in topics}
     chosen = [topic for topic in offered if topic.pk in wanted] or offered
@@ -40,8 +46,12 @@ def toggle_topic(
     event_at: datetime,
     evidence: Mapping[str, Any],
 ) -> list[Topic]:
-    """Choose a topic or leave it out; the topics that are chosen now. The last one may go too."""
-    lock(subscription.address)
+    """Choose a topic or leave it out; the topics that are chosen now. The last one may go too.
+
+    None, and nothing changes, for somebody who has left since `subscription` was read.
+    """
+    if not _goes_on(subscription):
+        return []
     chosen = list(subscription.topics.all())
     now = [one for one in chosen if one.pk != topic.pk]
     if len(now) == len(chosen) and topic.newsletter_id == subscription.newsletter_id:
@@ -81,6 +91,16 @@ def set_language(*, subscription: Subscription, language: str) -> None:
         ref=subscription.pk,
         facts={"language": language},
     )
+
+
+def _goes_on(subscription: Subscription) -> bool:
+    """Hold the address, and read again whether there is still a consent that can be renewed.
+
+    A choice of topics would otherwise be the last word in the ledger, after a withdrawal.
+    """
+    lock(subscription.address)
+    subscription.refresh_from_db(fields=["status"])
+    return subscription.status in GOES_ON
 
 
 def _change(

@@ -20,6 +20,8 @@ from subscriptions.actions import (
     lapse,
     object_to,
     request_opt_in,
+    set_topics,
+    toggle_topic,
     withdraw,
 )
 from subscriptions.errors import NotOffered, OptInExpired, OptInGone
@@ -213,6 +215,31 @@ def test_a_withdrawal_erases_an_open_question_too(say, chat):
     say("JA")
 
     assert Subscription.objects.count() == 0
+
+
+def end_all(chat):
+    stop = {"method": "keyword", "event_at": timezone.now(), "evidence": {}}
+    return withdraw(address=find_address(chat, PHONE), **stop)
+
+
+@pytest.mark.parametrize("change", ["set", "toggle"])
+def test_topics_chosen_on_a_page_opened_before_the_stop_renew_nothing(say, chat, change):
+    say("START")
+    say("JA")
+    opened = Subscription.objects.get()
+    topic = opened.newsletter.topics.get(slug="sport")
+    how = {"method": "web", "event_at": timezone.now(), "evidence": {}}
+    end_all(chat)
+    before = ConsentRecord.objects.count()
+
+    if change == "set":
+        set_topics(subscription=opened, topics=[topic], **how)
+    else:
+        assert toggle_topic(subscription=opened, topic=topic, **how) == []
+
+    assert ConsentRecord.objects.count() == before
+    assert ConsentRecord.objects.latest("id").state == "withdrawn"
+    assert opened.topics.count() == 0
 
 
 @pytest.mark.parametrize(
