@@ -8,11 +8,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from messengers.gates import close_gates
-from messengers.models import Address, Gate
+from messengers.models import Address, Delivery, Dispatch, Gate
+from messengers.outbox import cancel
 from privacy.access import Actor
 from privacy.audit import record
 from subscriptions.actions.opt_in import lock
-from subscriptions.actions.topics import remove_topics
+from subscriptions.actions.topics import GOES_ON, remove_topics
 from subscriptions.consent import State, change_of, record_consent
 from subscriptions.models import ConsentRecord, Newsletter, OptIn, Subscription, Topic
 
@@ -35,8 +36,9 @@ def withdraw(
     """Take consent back: everything on this address, one newsletter, or topics only.
 
     Effective with the caller's commit: no intent to write to these people commits after it. An
-    open question of the address is erased too. Returns what ended now; may run twice. With
-    `topic` nothing ends but the topics, and the subscriptions that had them are returned.
+    open question of the address is erased too, and does not leave any more. Returns what ended
+    now; may run twice. With `topic` nothing ends but the topics, and the subscriptions that had
+    them are returned.
     """
     held = _held(address, subscription)
     if topic is not None:
@@ -45,11 +47,14 @@ def withdraw(
             address=held, topics=topics, method=method, event_at=event_at, evidence=evidence
         )
     one = newsletter or (subscription.newsletter if subscription else None)
-    _drop_question(held, one)
-    return [
+    dropped = _drop_question(held, one)
+    ended = [
         _end(one, Status.WITHDRAWN, method=method, at=event_at, evidence=evidence, actor=actor)
         for one in _open_ones(held, one)
     ]
+    if ended or dropped:
+        _take_back(held)
+    return ended
 
 
 @transaction.atomic
@@ -64,11 +69,14 @@ def object_to(
 ) -> list[Subscription]:
     """Objection to direct marketing (Art. 21(2) GDPR): like a withdrawal, and named as such."""
     held = _held(address, subscription)
-    _drop_question(held, None)
-    return [
+    dropped = _drop_question(held, None)
+    ended = [
         _end(one, Status.OBJECTED, method=method, at=event_at, evidence=evidence, actor=actor)
         for one in _open_ones(held, None)
     ]
+    if ended or dropped:
+        _take_back(held)
+    return ended
 
 
 @transaction.atomic
@@ -112,11 +120,32 @@ def _held(address: Address | None, subscription: Subscription | None) -> Address
     return lock(address)
 
 
-def _drop_question(address: Address, newsletter: Newsletter | None) -> None:
+def _drop_question(address: Address, newsletter: Newsletter | None) -> bool:
     questions = OptIn.objects.filter(address=address)
     if newsletter is not None:
         questions = questions.filter(newsletter=newsletter)
-    questions.delete()
+    gone, _ = questions.delete()
+    return bool(gone)
+
+
+def _take_back(address: Address) -> None:
+    """Cancel what still waits and now makes no sense: a question, and welcomes, menus and replies
+    to somebody who gets nothing any more. They have no gate that would hold them up.
+
+    Answers to requests (Art. 12 GDPR) stay. A second STOP finds nothing to end and does not come
+    here: the farewell of the first one may still wait.
+    """
+    kinds = []
+    if not OptIn.objects.filter(address=address).exists():
+        kinds.append(Dispatch.Kind.CONFIRMATION)
+    if not Subscription.objects.filter(address=address, status__in=GOES_ON).exists():
+        kinds.append(Dispatch.Kind.REPLY)
+    waiting = Delivery.objects.filter(
+        address=address.pk, status=Delivery.Status.QUEUED, gate=None, dispatch__kind__in=kinds
+    )
+    # After the gates, as everybody who waits for both; batches in the engine's order, by their ids.
+    for dispatch in list(waiting.order_by("batch").values_list("dispatch", flat=True)):
+        cancel(dispatch)
 
 
 def _open_ones(address: Address, newsletter: Newsletter | None) -> list[Subscription]:
@@ -166,7 +195,7 @@ def _keep_only_proof(subscription: Subscription) -> None:
     """What was only for sending goes with the sending: topics, and names nobody needs any more."""
     subscription.topics.clear()
     others = Subscription.objects.filter(address=subscription.address_id)
-    if not others.filter(status__in=[Status.CONFIRMED, Status.IMPORTED]).exists():
+    if not others.filter(status__in=GOES_ON).exists():
         Address.objects.filter(pk=subscription.address_id).update(profile_sealed=None)
 
 

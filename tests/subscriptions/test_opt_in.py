@@ -7,8 +7,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from messengers.addresses import find_address, get_or_create_address
-from messengers.contract import BadAddress
-from messengers.models import Address, Dispatch, Gate
+from messengers.contract import BadAddress, Content
+from messengers.models import Address, Delivery, Dispatch, Gate
+from messengers.outbox import reply
 from privacy.models import AuditEntry, DataSubject, Suppression
 from privacy.suppression import fingerprint, suppress
 from privacy.vault import token_hash
@@ -217,9 +218,70 @@ def test_a_withdrawal_erases_an_open_question_too(say, chat):
     assert Subscription.objects.count() == 0
 
 
+def waiting():
+    rows = Delivery.objects.filter(status="queued").order_by("pk")
+    return [delivery.dispatch for delivery in rows.select_related("dispatch")]
+
+
 def end_all(chat):
     stop = {"method": "keyword", "event_at": timezone.now(), "evidence": {}}
     return withdraw(address=find_address(chat, PHONE), **stop)
+
+
+def test_a_question_that_still_waits_does_not_leave_after_a_stop(say, chat):
+    say("START")
+    (question,) = waiting()
+    assert question.kind == "confirmation"
+
+    end_all(chat)
+
+    assert waiting() == []
+    question.refresh_from_db()
+    # A worker that has taken it already asks the dispatch before each intent.
+    assert question.status == "cancelled"
+
+
+def test_a_welcome_that_still_waits_does_not_leave_after_a_stop_but_the_farewell_does(say):
+    say("START")
+    say("JA")
+    welcome = waiting()[-1]
+
+    (farewell,) = say("STOP")
+    say("STOP")
+
+    left = waiting()
+    assert welcome not in left
+    assert left[0] == farewell.dispatch
+
+
+def test_leaving_one_newsletter_keeps_the_question_of_another(say, chat, newsletter):
+    say("START")
+    say("JA")
+    other = make_newsletter("Abendblatt", chat)
+    asked = {"method": "keyword", "event_at": timezone.now(), "evidence": {}}
+    address = find_address(chat, PHONE)
+    assert request_opt_in(address=address, newsletter=other, language="de", **asked)
+    question = waiting()[-1]
+
+    assert {one.kind for one in waiting()} == {"confirmation", "reply"}
+
+    withdraw(subscription=Subscription.objects.get(), **asked)
+
+    assert question in waiting()
+    assert {one.kind for one in waiting()} == {"confirmation"}
+
+
+def test_an_answer_to_a_request_still_leaves_after_a_stop(say, chat):
+    say("START")
+    say("JA")
+    content = Content("{text}", "de", purpose="reply")
+    address = find_address(chat, PHONE)
+    values = {"text": "Ihre Daten"}
+    kept = reply(address=address, content=content, values=values, kind=Dispatch.Kind.ANSWER)
+
+    end_all(chat)
+
+    assert waiting() == [kept]
 
 
 @pytest.mark.parametrize("change", ["set", "toggle"])
