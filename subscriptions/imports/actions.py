@@ -16,14 +16,13 @@ from privacy.vault import KeyRing, Where, open_system, seal_system, shred_all
 from subscriptions.actions.wordings import staff_of
 from subscriptions.consent import Change, State
 from subscriptions.errors import ImportDecided, ImportRefused, SameHands
-from subscriptions.imports.check import Checker, counts_of, report_of
+from subscriptions.imports.check import LOADED, Checker, counts_of, report_of
 from subscriptions.imports.load import ROWS_AT_A_TIME, load_rows, write_records
 from subscriptions.imports.read import read_rows
 from subscriptions.models import ConsentRecord, Evidence, Import, Newsletter, Subscription
 
 Progress = Callable[[int], object]
 UPLOAD, APPROVE = "import.upload", "import.approve"
-LOADED = frozenset({"good", "withdrawn"})
 Status = Import.Status
 
 

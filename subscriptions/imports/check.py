@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -59,6 +59,8 @@ OLDEST = datetime(1995, 1, 1, tzinfo=ZoneInfo("UTC"))
 LETTER = re.compile(r"[^\W\d_]")
 CLOCK_SLACK = timedelta(hours=1)
 Status = Subscription.Status
+LOADED = frozenset({"good", "withdrawn"})  # the verdicts that become rows
+LEFT = frozenset({Status.WITHDRAWN, Status.OBJECTED})
 
 
 @dataclass(slots=True)
@@ -156,7 +158,7 @@ class Checker:
         gone = {one.canonical for one in verdicts if one.code == "withdrawn"}
         seen: set[str] = set()
         for verdict in verdicts:
-            if verdict.code not in ("good", "withdrawn"):
+            if verdict.code not in LOADED:
                 continue
             if verdict.canonical in seen:
                 verdict.code = "duplicate"
@@ -165,20 +167,30 @@ class Checker:
             seen.add(verdict.canonical)
 
     def against_ours(self, verdicts: list[Verdict]) -> None:
-        """What this newsletter knows of these addresses already; a list never overrides it."""
-        concerned = [one for one in verdicts if one.code in ("good", "withdrawn")]
-        digests = {digest_of(self.channel.pk, one.canonical): one for one in concerned}
-        known: dict[bytes, str] = {}
-        for some in _chunks(list(digests)):
-            rows = AddressIndex.objects.filter(channel=self.channel, digest__in=some)
+        """What this newsletter knows of these addresses already; a list never overrides it.
+
+        Whoever left it on another account of the same messenger has left it here, too.
+        """
+        concerned = [one for one in verdicts if one.code in LOADED]
+        for channel in Channel.objects.filter(kind=self.channel.kind):
+            digests = {digest_of(channel.pk, one.canonical): one for one in concerned}
+            for digest, status in self._statuses(channel, list(digests)):
+                if status in LEFT:
+                    digests[digest].code = "withdrew_here"
+                elif channel == self.channel and digests[digest].code in LOADED:
+                    is_over = status == Status.LAPSED
+                    digests[digest].code = "withdrew_here" if is_over else "already_subscribed"
+
+    def _statuses(self, channel: Channel, digests: list[bytes]) -> Iterator[tuple[bytes, str]]:
+        """Which of these addresses have a subscription on this account, and what became of it."""
+        for some in _chunks(digests):
+            rows = AddressIndex.objects.filter(channel=channel, digest__in=some)
             addresses = dict(rows.values_list("address", "digest"))
             statuses = Subscription.objects.filter(
                 newsletter=self.newsletter, address__in=addresses
             ).values_list("address", "status")
-            known |= {bytes(addresses[address]): status for address, status in statuses}
-        ended = {Status.WITHDRAWN, Status.OBJECTED, Status.LAPSED}
-        for digest, status in known.items():
-            digests[digest].code = "withdrew_here" if status in ended else "already_subscribed"
+            for address, status in statuses:
+                yield bytes(addresses[address]), status
 
     def _against_suppressions(self, verdicts: list[Verdict]) -> None:
         """Slow hashes for whoever would be loaded, on all processors; none if none is listed."""

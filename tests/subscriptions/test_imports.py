@@ -11,6 +11,8 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 
 from config.demo.people import by_mail, by_phone
+from messengers.addresses import reveal
+from messengers.channels import create_channel
 from messengers.models import Address, Gate
 from privacy.access import Actor, NotAllowed
 from privacy.models import AuditEntry, DataSubject, Grant
@@ -28,7 +30,7 @@ from subscriptions.imports import (
 from subscriptions.imports.read import decoded, read_rows
 from subscriptions.models import ConsentRecord, Evidence, Import, Subscription
 
-from .conftest import PHONE, make_staff
+from .conftest import PHONE, make_newsletter, make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -220,6 +222,46 @@ def test_a_list_never_overrides_a_suppression(load):
 
     assert codes(imported) == ["suppressed"]
     assert Subscription.objects.count() == 1
+
+
+@pytest.fixture
+def second(newsletter):
+    """Another account of the same messenger."""
+    account = create_channel(
+        kind="simulator", name="B", settings={}, secrets={"token": "t", "hook_secret": "s"},
+        actor=Actor.system("test"),
+    )  # fmt: skip
+    newsletter.channels.add(account)
+    return account
+
+
+def test_a_list_for_another_account_of_the_messenger_overrides_no_withdrawal(
+    load, officer, say, second
+):
+    say("START")
+    say("JA")
+    say("STOP")
+
+    imported = load(line(), line(phone="+4917604069002"), channel=second)
+
+    assert codes(imported) == ["withdrew_here"]
+    assert approve_import(imported=imported, actor=Actor.staff(officer)) == 1
+    (opened,) = Gate.objects.filter(is_open=True)
+    assert reveal(Address.objects.get(pk=opened.address)) == "+4917604069002"
+
+
+def test_a_subscription_on_another_account_or_newsletter_does_not_hinder_a_list(
+    load, say, second, chat
+):
+    say("START")
+    say("JA")
+    assert codes(load(line(), channel=second)) == []
+
+    other = make_newsletter("Abendblatt", second)
+    say("STOP")
+    Subscription.objects.filter(channel=chat).update(newsletter=other)
+
+    assert codes(load(line(phone="+4917604069002"), line(), channel=chat)) == []
 
 
 def test_rejecting_erases_whom_only_the_list_brought(
