@@ -88,9 +88,11 @@ def load_import(*, imported: Import, actor: Actor, progress: Progress = _quiet) 
     verdicts = checker.check(rows)
     with transaction.atomic():
         held = _held(imported, Status.CHECKED)
-        # One load of a newsletter at a time; and whoever withdrew while we computed, has withdrawn.
+        # One load of a newsletter at a time; and whoever withdrew, or was put on the suppression
+        # list, while we computed, is not overridden.
         Newsletter.objects.select_for_update(no_key=True).get(pk=held.newsletter_id)
         checker.against_ours(verdicts)
+        checker.against_suppressions(verdicts)
         load_rows(held, [one for one in verdicts if one.code in LOADED], progress)
         held.counts, held.report = counts_of(verdicts), report_of(verdicts)
         held.status, held.content_sealed = Status.LOADED, None

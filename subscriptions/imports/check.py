@@ -77,6 +77,7 @@ class Verdict:
     consent_at: datetime | None = None
     source: str = field(default="", repr=False)
     wording: str = field(default="", repr=False)
+    fingerprint: bytes = field(default=b"", repr=False)  # slow: computed once, and only if needed
 
 
 class Checker:
@@ -105,7 +106,7 @@ class Checker:
             progress(1)
         self._among_themselves(verdicts)
         self.against_ours(verdicts)
-        self._against_suppressions(verdicts)
+        self.against_suppressions(verdicts)
         return verdicts
 
     def _alone(self, row: Row) -> Verdict:
@@ -192,17 +193,23 @@ class Checker:
             for address, status in statuses:
                 yield bytes(addresses[address]), status
 
-    def _against_suppressions(self, verdicts: list[Verdict]) -> None:
-        """Slow hashes for whoever would be loaded, on all processors; none if none is listed."""
+    def against_suppressions(self, verdicts: list[Verdict]) -> None:
+        """Slow hashes for whoever would be loaded, on all processors; none if none is listed.
+
+        Asked again, it looks again and computes only what it has not computed before.
+        """
         if not Suppression.objects.filter(kind=self.channel.kind).exists():
             return
-        good = [one for one in verdicts if one.code in ("good", "withdrawn")]
-        found = fingerprints((self.channel.kind, one.canonical) for one in good)
+        concerned = [one for one in verdicts if one.code in LOADED]
+        new = [one for one in concerned if not one.fingerprint]
+        found = fingerprints((self.channel.kind, one.canonical) for one in new)
+        for verdict, computed in zip(new, found, strict=True):
+            verdict.fingerprint = computed
         listed: set[bytes] = set()
-        for some in _chunks(found):
+        for some in _chunks([one.fingerprint for one in concerned]):
             listed |= suppressed_among(some, self.newsletter.pk)
-        for verdict, fingerprint in zip(good, found, strict=True):
-            if fingerprint in listed:
+        for verdict in concerned:
+            if verdict.fingerprint in listed:
                 verdict.code = "suppressed"
 
 

@@ -16,7 +16,7 @@ from messengers.channels import create_channel
 from messengers.models import Address, Gate
 from privacy.access import Actor, NotAllowed
 from privacy.models import AuditEntry, DataSubject, Grant
-from privacy.suppression import fingerprint, suppress
+from privacy.suppression import fingerprint, fingerprints, suppress
 from subscriptions import audience
 from subscriptions.consent import prove
 from subscriptions.errors import ImportDecided, ImportRefused, SameHands
@@ -27,6 +27,7 @@ from subscriptions.imports import (
     reject_import,
     report_csv,
 )
+from subscriptions.imports.check import Checker
 from subscriptions.imports.read import decoded, read_rows
 from subscriptions.models import ConsentRecord, Evidence, Import, Subscription
 
@@ -262,6 +263,39 @@ def test_a_subscription_on_another_account_or_newsletter_does_not_hinder_a_list(
     Subscription.objects.filter(channel=chat).update(newsletter=other)
 
     assert codes(load(line(phone="+4917604069002"), line(), channel=chat)) == []
+
+
+def test_a_suppression_while_the_list_is_computed_counts(check, publisher, monkeypatch):
+    imported = check(line(), line(phone="+4917604069002"))
+    judge = Checker.check
+
+    def and_meanwhile(self, rows, *more):
+        verdicts = judge(self, rows, *more)
+        suppress(fingerprint("simulator", PHONE), "simulator", reason="erased")
+        return verdicts
+
+    monkeypatch.setattr(Checker, "check", and_meanwhile)
+    load_import(imported=imported, actor=Actor.staff(publisher))
+
+    imported.refresh_from_db()
+    assert codes(imported) == ["suppressed"]
+    assert Subscription.objects.count() == 1
+
+
+def test_slow_hashes_are_computed_before_the_transaction_and_once(load, monkeypatch):
+    suppress(fingerprint("simulator", "+4917604069003"), "simulator", reason="objection")
+    computed = []
+
+    def counted(addresses):
+        some = list(addresses)
+        computed.append(len(some))
+        return fingerprints(some)
+
+    monkeypatch.setattr("subscriptions.imports.check.fingerprints", counted)
+    load(line(), line(phone="+4917604069002"))
+
+    # By the check, by the load before its transaction, and by the look inside of it.
+    assert computed == [2, 2, 0]
 
 
 def test_rejecting_erases_whom_only_the_list_brought(
