@@ -1,6 +1,6 @@
 """Check, load, approve, reject. One import is one file for one newsletter on one channel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from uuid import UUID
 
@@ -115,7 +115,7 @@ def approve_import(*, imported: Import, actor: Actor, progress: Progress = _quie
     with transaction.atomic():
         held = _held(imported, Status.LOADED)
         opened = 0
-        while some := _waiting(held):
+        for some in _waiting(held):
             _confirm(held, some)
             opened += len(some)
             progress(len(some))
@@ -133,9 +133,11 @@ def reject_import(*, imported: Import, actor: Actor) -> int:
         require(actor, APPROVE, imported.newsletter_id)
     with transaction.atomic():
         held = _held(imported, Status.CHECKED, Status.LOADED)
-        rows = Subscription.objects.filter(
-            imported_by=held, status=Subscription.Status.IMPORTED
-        ).select_related("address")
+        rows = (
+            Subscription.objects.filter(imported_by=held, status=Subscription.Status.IMPORTED)
+            .select_related("address")
+            .order_by("pk")
+        )
         gone = [_erase(one) for one in rows]
         held.content_sealed = None
         _decide(held, Status.REJECTED, actor, "import.rejected", len(gone))
@@ -165,16 +167,21 @@ def _erase(subscription: Subscription) -> UUID | None:
     return subject
 
 
-def _waiting(imported: Import) -> list[Subscription]:
-    """The next ones to confirm: not those whose processing is restricted meanwhile."""
+def _waiting(imported: Import) -> Iterator[list[Subscription]]:
+    """Those to confirm, some at a time: not who left, or whose processing is restricted, meanwhile.
+
+    Their gates are locked first, as a withdrawal does it: the other way round the two would wait
+    for each other. Whoever withdrew before we had the gate is read again, and left out.
+    """
     rows = Subscription.objects.filter(imported_by=imported, status=Subscription.Status.IMPORTED)
     restricted = DataSubject.objects.exclude(status=DataSubject.Status.ACTIVE).values("pk")
-    rows = rows.exclude(subscriber__in=restricted)
-    return list(
-        rows.select_related("address")
-        .select_for_update(of=("self",))
-        .order_by("pk")[:ROWS_AT_A_TIME]
-    )
+    rows = rows.exclude(subscriber__in=restricted).order_by("pk")
+    ids = list(rows.values_list("pk", flat=True))
+    for start in range(0, len(ids), ROWS_AT_A_TIME):
+        some = ids[start : start + ROWS_AT_A_TIME]
+        list(Gate.objects.filter(pk__in=some).order_by("pk").select_for_update().values_list("pk"))
+        held = rows.filter(pk__in=some).select_related("address").select_for_update(of=("self",))
+        yield list(held)
 
 
 def _confirm(imported: Import, some: list[Subscription]) -> None:

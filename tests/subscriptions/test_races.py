@@ -1,6 +1,7 @@
 """Two at once, on two real connections: whatever the order, the outcome is an honest one."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -8,13 +9,16 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from messengers.addresses import find_address
+from messengers.gates import close_gates
 from messengers.models import Address, Gate
+from privacy.access import Actor
 from subscriptions.actions import ask_by_form, confirm_opt_in, withdraw
 from subscriptions.conversation import Incoming, answer
 from subscriptions.errors import OptInGone
+from subscriptions.imports import approve_import, check_import, load_import
 from subscriptions.models import ConsentRecord, ContactCap, OptIn, Subscription
 
-from .conftest import MAIL, PHONE
+from .conftest import MAIL, OTHER_PHONE, PHONE, make_staff
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 8
@@ -175,3 +179,49 @@ def test_the_form_pressed_many_times_at_once_sends_one_mail(newsletter, mail):
 
     assert [one for one in results if isinstance(one, Exception)] == []
     assert Dispatch.objects.count() == 1
+
+
+BLOCKED_BY_US = """
+    SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"""
+
+
+def test_an_approval_and_a_stop_do_not_wait_for_each_other(newsletter, chat):
+    head = "Telefon;Einwilligung am;Quelle\r\n"
+    people = "".join(f"{phone};03.05.2024;Leserfest\r\n" for phone in (PHONE, OTHER_PHONE))
+    uploader, officer = Actor.staff(make_staff("publisher")), Actor.staff(make_staff("dpo"))
+    imported = check_import(
+        newsletter=newsletter, channel=chat, content=(head + people).encode(), actor=uploader
+    )
+    load_import(imported=imported, actor=uploader)
+    leaving = Subscription.objects.get(address=find_address(chat, PHONE))
+    has_gate = threading.Event()
+
+    def approve():
+        has_gate.wait(30)
+        return approve_import(imported=imported, actor=officer)
+
+    def person():
+        with transaction.atomic():
+            close_gates(gate_ids=[leaving.pk], reason="withdrawn")
+            has_gate.set()
+            wait_until_somebody_waits_for_us()
+            return stop(chat)()
+
+    approved, stopped = at_once(approve, person)
+
+    assert [approved, stopped] == [1, [leaving]]
+    leaving.refresh_from_db()
+    assert leaving.status == "withdrawn"
+    assert not Gate.objects.get(pk=leaving.pk).is_open
+    assert ConsentRecord.objects.filter(subscription=leaving.pk).latest("id").state == "withdrawn"
+
+
+def wait_until_somebody_waits_for_us():
+    ends = time.monotonic() + 30
+    while time.monotonic() < ends:
+        with connection.cursor() as cursor:
+            cursor.execute(BLOCKED_BY_US)
+            if cursor.fetchone():
+                return
+        time.sleep(0.01)
+    raise AssertionError("Nobody waits for a lock of ours.")
