@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from messengers.registry import kind_choices
 from privacy.ids import uuid7
 
-MAX_BATCH = 256  # recipients; the promise of DESIGN.md section 1, kept by a CHECK
+MAX_BATCH = 256  # recipients; promised in docs/delivery.md, kept by a CHECK
 
 
 class Channel(models.Model):

@@ -1,6 +1,6 @@
 """The fixed verbs of every app's `personal_data.py`, asked for all apps at once.
 
-`privacy` does not know who stores what (DESIGN.md section 3): it asks each app in installed order,
+`privacy` does not know who stores what (docs/architecture.md): it asks each app in installed order,
 from the roof down, and leaves out an app that does not offer the verb.
 """
 

@@ -1,7 +1,7 @@
 """Tables of the database `keystore`: wrapped keys and nothing else.
 
 They live in a database of their own, with its own WAL and its own short backup cycle, so that a
-destroyed key is soon gone from every copy (DESIGN.md section 12, "two databases").
+destroyed key is soon gone from every copy (docs/architecture.md, "Two databases").
 """
 
 from django.db import models

@@ -1,7 +1,7 @@
 """The door to the database `keystore`: short statements, each committed at once.
 
 Keys are made before the row that needs them and destroyed after it, so no transaction of `default`
-may hold them back (DESIGN.md section 12, "two databases").
+may hold them back (docs/architecture.md, "Two databases").
 """
 
 from collections.abc import Callable, Sequence

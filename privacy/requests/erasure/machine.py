@@ -2,7 +2,7 @@
 
 Killed at any point, the next run finds which steps are done and goes on. What reaches outside of
 the transaction (files, keys) is done in an order and a way that bears being done again: rows of
-`default` first, the key last (DESIGN.md section 12).
+`default` first, the key last (docs/architecture.md, "Two databases").
 """
 
 from collections.abc import Callable
