@@ -66,7 +66,11 @@ class Topic(models.Model):
 
 
 class Keyword(models.Model):
-    """A word that means something in the chat. Without newsletter: the default for all."""
+    """A word of a newsroom's own, for one newsletter or, without one, for all of them.
+
+    The defaults (START, JA, STOP …) are code, `subscriptions/words/vocabulary.py`: rows add to
+    them, and none can take STOP away. Why: docs/decisions/subscriptions.md.
+    """
 
     class Intent(models.TextChoices):
         START = "start", _("Subscribe")
