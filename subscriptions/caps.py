@@ -25,8 +25,8 @@ class Limit:
     period: timedelta
 
 
-# docs/consent.md tells these. The first one waits for an answer: a question that was answered does not
-# hold up the next one.
+# docs/consent.md tells these. The first one waits for an answer: a question that was answered does
+# not hold up the next one.
 CONFIRMATION = (
     Limit(1, timedelta(minutes=10)),
     Limit(3, timedelta(days=1)),
