@@ -16,7 +16,7 @@ from privacy.vault import KeyRing, Where, open_system, seal_system, shred_all
 from subscriptions.actions.wordings import staff_of
 from subscriptions.consent import Change, State
 from subscriptions.errors import ImportDecided, ImportRefused, SameHands
-from subscriptions.imports.check import LOADED, Checker, counts_of, report_of
+from subscriptions.imports.check import LOADED, Checker, Verdict, counts_of, report_of
 from subscriptions.imports.load import ROWS_AT_A_TIME, load_rows, write_records
 from subscriptions.imports.read import read_rows
 from subscriptions.models import ConsentRecord, Evidence, Import, Newsletter, Subscription
@@ -114,8 +114,9 @@ def approve_import(*, imported: Import, actor: Actor, progress: Progress = _quie
     _other_hands(imported, actor)
     with transaction.atomic():
         held = _held(imported, Status.LOADED)
-        opened = 0
-        for some in _waiting(held):
+        checker, opened = Checker(held.newsletter, held.channel), 0
+        for waiting in _waiting(held):
+            some = _who_stayed(checker, waiting)
             _confirm(held, some)
             opened += len(some)
             progress(len(some))
@@ -184,6 +185,20 @@ def _waiting(imported: Import) -> Iterator[list[Subscription]]:
         yield list(held)
 
 
+def _who_stayed(checker: Checker, waiting: list[Subscription]) -> list[Subscription]:
+    """Without those who left the newsletter on another account meanwhile: they stay closed."""
+    ring = KeyRing.load([one.subscriber_id for one in waiting], "ops")
+    verdicts = [Verdict(0, "good", _spelled(one, ring)) for one in waiting]
+    checker.against_ours(verdicts)
+    pairs = zip(waiting, verdicts, strict=True)
+    return [one for one, verdict in pairs if verdict.code != "withdrew_here"]
+
+
+def _spelled(one: Subscription, ring: KeyRing) -> str:
+    where = Where("messengers_address", "sealed", one.address_id)
+    return ring.open(one.subscriber_id, where, bytes(one.address.sealed)).decode()
+
+
 def _confirm(imported: Import, some: list[Subscription]) -> None:
     now = timezone.now()
     claims = dict(
@@ -203,14 +218,12 @@ def _confirm(imported: Import, some: list[Subscription]) -> None:
 
 
 def _given(imported: Import, one: Subscription, ring: KeyRing) -> Change:
-    where = Where("messengers_address", "sealed", one.address_id)
-    spelled = ring.open(one.subscriber_id, where, bytes(one.address.sealed)).decode()
     return Change(
         subject=one.subscriber_id,
         subscription=one.pk,
         newsletter=imported.newsletter_id,
         channel_kind=imported.channel.kind,
-        canonical=spelled,
+        canonical=_spelled(one, ring),
         state=State.GIVEN,
         method="import",
         at=one.confirmed_at or timezone.now(),

@@ -251,6 +251,20 @@ def test_a_list_for_another_account_of_the_messenger_overrides_no_withdrawal(
     assert reveal(Address.objects.get(pk=opened.address)) == "+4917604069002"
 
 
+def test_a_withdrawal_on_another_account_between_loading_and_approval_counts(
+    load, officer, say, second
+):
+    say("START")
+    say("JA")
+    imported = load(line(), line(phone="+4917604069002"), channel=second)
+    assert imported.counts["good"] == 2
+    say("STOP")
+
+    assert approve_import(imported=imported, actor=Actor.staff(officer)) == 1
+    (opened,) = Gate.objects.filter(is_open=True)
+    assert reveal(Address.objects.get(pk=opened.address)) == "+4917604069002"
+
+
 def test_a_subscription_on_another_account_or_newsletter_does_not_hinder_a_list(
     load, say, second, chat
 ):
