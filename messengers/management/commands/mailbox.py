@@ -33,5 +33,6 @@ class Command(BaseCommand):
                 "set JAWORT_MAILBOX_PORT to a free port."
             ) from None
         self.stdout.write(f"The mailbox listens on {HOST}:{port}.")
+        self.stdout.flush()  # whoever reads through a pipe waits for this line
         stopped.wait()
         server.stop()
