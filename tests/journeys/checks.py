@@ -10,6 +10,9 @@ AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 
 
+WIDE = 600  # pixels
+
+
 @cache
 def axe() -> str:
     return AXE.read_text()
@@ -54,6 +57,12 @@ def accessibility_faults(page: Page, *only: str) -> list[str]:
         for fault in found["violations"]
         for node in fault["nodes"]
     ]
+
+
+def faults_at_this_size(page: Page) -> list[str]:
+    """All faults on a wide page; on a narrow one, which has the same elements, its looks."""
+    width = page.viewport_size["width"] if page.viewport_size else 0
+    return accessibility_faults(page, *(("color-contrast",) if width < WIDE else ()))
 
 
 def scrolls_sideways(page: Page) -> bool:

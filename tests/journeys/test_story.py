@@ -67,6 +67,8 @@ class Album:
         self.folder = folder
 
     def look(self, page: Page, name: str, *, whole: bool = True) -> None:
+        page.wait_for_load_state()
+        expect(page.locator("main h1, .handset h1").first).to_be_visible(timeout=SOON)
         assert not scrolls_sideways(page), name
         assert accessibility_faults(page) == [], name
         if self.folder:
@@ -178,6 +180,7 @@ def test_from_start_to_certificate(new_page: NewPage, house: System, album: Albu
     erasure = request_number(phone.write("LÖSCHEN", "Löschung"))
     open_request(officer, house, erasure)
     officer.click("a[href$='/erase/']")
+    officer.wait_for_url("**/erase/")
     album.look(officer, "erase")
     officer.click("form[action$='/erase/now/'] button.button-danger")
     certificate = officer.locator("a[href*='/certificates/']").first

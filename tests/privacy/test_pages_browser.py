@@ -17,7 +17,7 @@ from privacy.access import Actor
 from privacy.models import Controller, Request
 from privacy.requests import actions
 from privacy.vault import new_subject
-from tests.journeys.checks import accessibility_faults, scrolls_sideways
+from tests.journeys.checks import faults_at_this_size, scrolls_sideways
 from tests.journeys.conftest import DESKTOP, NARROWEST, browser, new_page
 from tests.privacy.requests_world import people
 from tests.subscriptions.conftest import (
@@ -92,7 +92,7 @@ def check(page, name):
         size = page.viewport_size["width"]
         page.screenshot(path=str(Path(LOOK) / f"{name}-{size}.png"), full_page=True)
     assert not scrolls_sideways(page), name
-    assert accessibility_faults(page) == [], name
+    assert faults_at_this_size(page) == [], name
 
 
 @pytest.mark.parametrize(("size", "scheme", "lang"), SIZES)
