@@ -17,9 +17,22 @@ _PERSON = Field(
 _REQUEST = Field(
     Klass.REFERENCE, _("Answering a request and proving it"), "request_file", erase=Erase.KEEP
 )
+_HOLD = Field(
+    Klass.REFERENCE,
+    _("Keeping what a claim or a court needs"),
+    "legal_hold",
+    erase=Erase.KEEP,
+)
 _STAFF = Field(Klass.STAFF, _("Signing in and assigning rights"), "staff_account", export=False)
 _STAFF_ACT = Field(
     Klass.STAFF, _("Tracing who did what"), "audit_entry", export=False, erase=Erase.KEEP
+)
+_APPROVAL = Field(
+    Klass.STAFF,
+    _("Proving that two people decided"),
+    "request_file",
+    export=False,
+    erase=Erase.KEEP,
 )
 _GUESSES = Field(Klass.STAFF, _("Slowing down guessing"), "security_log", export=False)
 _KEY = Field(
@@ -43,6 +56,7 @@ DATA = AppData(
         **_nothing("Controller", "dpo_contact", "land"),
         **_all("User", _STAFF, "id", "email", "name", "password", "language", "last_login"),
         **_all("User", _STAFF, "is_active", "is_staff", "is_superuser", "created_at"),
+        **_all("User", _STAFF, "inactive_since"),
         **_nothing("User", "session_epoch"),
         **_all("User_groups", _STAFF, "id", "user", "group"),
         **_all("User_user_permissions", _STAFF, "id", "user", "permission"),
@@ -81,9 +95,34 @@ DATA = AppData(
         **_nothing("ExportPackage", "file_name", "sha256", "size_bytes", "token_hash"),
         **_all("Certificate", _REQUEST, "id", "request", "body", "issued_at"),
         **_nothing("Certificate", "sha256", "token_hash"),
+        **_all("SecondApproval", _APPROVAL, "asked_by", "asked_at", "decided_by", "decided_at"),
+        **_nothing("SecondApproval", "id", "kind", "ref", "facts", "status"),
         **_nothing("RetentionRule", "id", "data_class", "starts_with", "period", "action"),
         **_nothing("RetentionRule", "years_to_year_end", "legal_basis", "valid_from"),
+        **_nothing("RetentionRule", "version", "months", "warn_months", "exceptions", "owner"),
+        **_nothing("RetentionRule", "outlier_percent", "outlier_rows", "status", "reason"),
+        **_nothing("RetentionRule", "proposed_at", "decided_at"),
+        **_all("RetentionRule", _STAFF_ACT, "proposed_by", "decided_by"),
         **_nothing("RetentionRun", "id", "at", "data_class", "removed"),
+        **_nothing("RetentionPlan", "id", "day", "at", "status", "finished_at", "summary"),
+        **_nothing("RetentionPlan", "sha256"),
+        **_nothing("RetentionItem", "id", "plan", "data_class", "due", "total", "held", "status"),
+        **_nothing("RetentionItem", "removed", "batches", "overdue", "finished_at"),
+        **_nothing("RetentionPause", "id", "since", "ended_at"),
+        **_all("RetentionPause", _STAFF_ACT, "paused_by"),
+        **_nothing("SuppressionReview", "id", "at", "entries"),
+        **_all("SuppressionReview", _STAFF_ACT, "reviewed_by"),
+        **_all("LegalHold", _HOLD, "id", "subject", "data_class", "since", "review_at"),
+        **_all("LegalHold", _HOLD, "ended_at"),
+        "LegalHold.reason_sealed": Field(
+            Klass.CONTENT,
+            _("Why data must stay although their time is over"),
+            "legal_hold",
+            export=False,
+            sealed=True,
+            erase=Erase.KEEP,
+        ),
+        "LegalHold.owner": _STAFF_ACT,
         **_nothing("keystore.KeyEpoch", "number", "created_at", "retired_at", "proof"),
         **_all("keystore.SubjectKey", _KEY, "id", "subject", "klass", "wrapped", "created_at"),
         **_nothing("keystore.SubjectKey", "epoch"),

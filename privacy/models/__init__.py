@@ -2,8 +2,22 @@
 
 from privacy.models.audit import AuditEntry
 from privacy.models.controller import Controller
-from privacy.models.requests import Certificate, ExportPackage, Request, RequestStep
-from privacy.models.retention import RetentionRule, RetentionRun
+from privacy.models.requests import (
+    Certificate,
+    ExportPackage,
+    Request,
+    RequestStep,
+    SecondApproval,
+)
+from privacy.models.retention import (
+    LegalHold,
+    RetentionItem,
+    RetentionPause,
+    RetentionPlan,
+    RetentionRule,
+    RetentionRun,
+    SuppressionReview,
+)
 from privacy.models.staff import ApiToken, Grant, GuessCounter, TotpStep, User, UserManager
 from privacy.models.subjects import DataSubject, Suppression
 
@@ -16,11 +30,17 @@ __all__ = [
     "ExportPackage",
     "Grant",
     "GuessCounter",
+    "LegalHold",
     "Request",
     "RequestStep",
+    "RetentionItem",
+    "RetentionPause",
+    "RetentionPlan",
     "RetentionRule",
     "RetentionRun",
+    "SecondApproval",
     "Suppression",
+    "SuppressionReview",
     "TotpStep",
     "User",
     "UserManager",

@@ -32,6 +32,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)  # may enter Django's admin; nothing else
     created_at = models.DateTimeField(auto_now_add=True)
+    # Since when nobody may sign in with it; the nightly retention notices and writes it.
+    inactive_since = models.DateTimeField(null=True, editable=False)
     # Part of every session's hash: raising it ends all sessions of this user at their next request.
     session_epoch = models.PositiveIntegerField(default=0)
 

@@ -114,10 +114,17 @@ DEFAULTS: dict[str, Default] = {
         _("Art. 33(5) GDPR"),
         period=timedelta(days=5 * 365),
     ),
+    "legal_hold": Default(
+        _("the end of the hold"),
+        DELETE,
+        _("Art. 5(2), 17(3)(e) GDPR; why something stayed must be explained later"),
+        years_to_year_end=3,
+    ),
     "staff_account": Default(
         _("the end of the work here"),
         DELETE,
-        _("Art. 6(1)(b) GDPR, section 26 BDSG"),
+        _("Art. 5(2), 6(1)(f) GDPR: entries of the audit log name the account so long"),
+        years_to_year_end=3,
     ),
     "subject_number": Default(
         _("the erasure; a random number that leads nowhere, to repeat erasures after a restore"),
