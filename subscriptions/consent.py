@@ -19,13 +19,13 @@ from messengers.addresses import reveal
 from messengers.models import Address
 from privacy.access import Actor
 from privacy.audit import canonical, record
+from privacy.audit.tree import leaf_hash
 from privacy.ids import uuid7
 from privacy.vault import KeyRing, Where, open_sealed, seal
 from subscriptions.models import ConsentRecord, Evidence, Wording
 
 SCHEMA = "jawort-consent/1"
 PURPOSE = "news"  # the one purpose people are asked for; another one needs another question
-LEAF_PREFIX = b"\x00"  # RFC 6962: a leaf can never be taken for an inner node
 SECRET_BYTES = 32
 State = ConsentRecord.State
 # What the audit log calls each change.
@@ -135,7 +135,7 @@ def prepare(change: Change) -> tuple[ConsentRecord, bytes]:
         wording=change.wording,
         at=change.at,
         entry=entry,
-        leaf=leaf_of(entry),
+        leaf=leaf_hash(entry),
     )
     openings = {"r1": r1.hex(), "r2": r2.hex(), "r3": r3.hex(), "evidence": evidence.decode()}
     return made, canonical(openings)
@@ -151,10 +151,6 @@ def commit_identity(r2: bytes, channel_kind: str, address: str) -> str:
 
 def commit_evidence(r3: bytes, evidence: bytes) -> str:
     return sha256(r3 + evidence).hexdigest()
-
-
-def leaf_of(entry: bytes) -> bytes:
-    return sha256(LEAF_PREFIX + entry).digest()
 
 
 @dataclass(frozen=True)
@@ -183,7 +179,7 @@ def prove(one: ConsentRecord, *, channel_kind: str, address: str) -> Proof:
         "c_evidence": commit_evidence(r3, body),
     }
     faults = [name for name, value in expected.items() if entry[name] != value]
-    if leaf_of(bytes(one.entry)) != bytes(one.leaf):
+    if leaf_hash(bytes(one.entry)) != bytes(one.leaf):
         faults.append("leaf")
     return Proof(entry, json.loads(body), tuple(faults))
 

@@ -77,7 +77,7 @@ def _store() -> Path | None:
     return store_for(
         *PROJECT.glob("*/migrations/*.py"),
         *PROJECT.glob("*/*/migrations/*.py"),
-        *(PROJECT / "privacy" / "audit").glob("*.py"),
+        *(PROJECT / "privacy" / "audit" / name for name in ("insert_only.py", "prune.py")),
         PROJECT / "config" / "databases.py",
         PROJECT / "config" / "settings.py",
         PROJECT / "requirements.txt",

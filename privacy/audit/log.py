@@ -1,7 +1,6 @@
 """Writing an entry: in the transaction of the act, so that neither exists without the other."""
 
 from functools import partial
-from hashlib import sha256
 from uuid import UUID
 
 from django.db import transaction
@@ -12,11 +11,11 @@ from privacy.audit import words
 from privacy.audit.canonical import canonical
 from privacy.audit.emit import emit
 from privacy.audit.errors import OutsideTransaction
+from privacy.audit.tree import leaf_hash
 from privacy.ids import uuid7
 from privacy.models import AuditEntry
 
 SCHEMA = "jawort-audit/1"
-LEAF_PREFIX = b"\x00"  # RFC 6962: a leaf can never be taken for an inner node
 
 
 def record(
@@ -76,7 +75,3 @@ def entry_bytes(
             "facts": facts,
         }
     )
-
-
-def leaf_hash(entry: bytes) -> bytes:
-    return sha256(LEAF_PREFIX + entry).digest()

@@ -19,7 +19,7 @@ from privacy.audit.insert_only import (
     INSERT_ONLY_TABLES,
     trigger_names,
 )
-from privacy.audit.log import leaf_hash
+from privacy.audit.tree import leaf_hash
 from privacy.models import AuditEntry
 
 ROWS_AT_ONCE = 2_000

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from privacy.access import Actor
 from privacy.audit import NotForTheLog, OutsideTransaction, canonical, record, verify
-from privacy.audit.log import leaf_hash
+from privacy.audit.tree import leaf_hash
 from privacy.models import AuditEntry
 
 REF = UUID("018f0000-0000-7000-8000-000000000001")
