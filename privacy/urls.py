@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from privacy.access import require_staff
 from privacy.views import (
+    approvals,
     audit_log,
     certificate,
     house,
@@ -56,6 +57,9 @@ DESK: list[URLPattern | URLResolver] = [
     path("certificates/<uuid:pk>/", certificate.certificate, name="certificate"),
     path("certificates/<uuid:pk>/pdf/", certificate.certificate_pdf, name="certificate_pdf"),
     path("certificates/<uuid:pk>/json/", certificate.certificate_bytes, name="certificate_json"),
+    path("approvals/", approvals.approvals, name="approvals"),
+    path("approvals/<uuid:pk>/approve/", approvals.approve, name="approve"),
+    path("approvals/<uuid:pk>/refuse/", approvals.refuse, name="refuse_approval"),
     path("audit/", audit_log.audit, name="audit"),
     path("audit/verify/", audit_log.audit_verify, name="audit_verify"),
     path("retention/", house.retention, name="retention"),

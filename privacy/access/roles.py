@@ -14,12 +14,17 @@ DPO = frozenset(
     {
         "person.read", "person.export", "person.erase", "request.work", "import.approve",
         "audit.read", "retention.read", "subscription.read", "newsletter.read",
+        "approval.give",
     }
 )  # fmt: skip
 # Gives rights to others, and has none over people or messages.
 ADMINISTRATOR = frozenset(
-    {"user.manage", "channel.manage", "newsletter.manage", "newsletter.read", "token.manage"}
-)
+    {
+        "user.manage", "channel.manage", "newsletter.manage", "newsletter.read", "token.manage",
+        # The second person, where there is only one officer; sees kinds and counts, not people.
+        "approval.give",
+    }
+)  # fmt: skip
 
 ACTIONS_OF: dict[str, frozenset[str]] = {
     Grant.Role.EDITOR: EDITOR,
@@ -32,6 +37,6 @@ ACTIONS = frozenset().union(*ACTIONS_OF.values())
 HOUSE_ACTIONS = frozenset(
     {
         "person.read", "person.export", "person.erase", "request.work", "audit.read",
-        "retention.read", "user.manage", "channel.manage", "token.manage",
+        "retention.read", "user.manage", "channel.manage", "token.manage", "approval.give",
     }
 )  # fmt: skip

@@ -39,6 +39,7 @@ __all__ = [
     "RetentionRule",
     "RetentionRun",
     "SecondApproval",
+    "SecondApproval",
     "Suppression",
     "SuppressionReview",
     "TotpStep",

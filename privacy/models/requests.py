@@ -112,3 +112,40 @@ class Certificate(models.Model):
     sha256 = models.CharField(max_length=64)
     token_hash = models.BinaryField(max_length=32, unique=True, null=True)  # the person's own link
     issued_at = models.DateTimeField()
+
+
+class SecondApproval(models.Model):
+    """What waits for a second person. Ids and counts only; the words stand where `ref` leads."""
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", _("Waiting for a second person")
+        APPROVED = "approved", _("Approved")
+        REFUSED = "refused", _("Not approved")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=32)  # "export.staff"; see privacy/requests/approvals.py
+    ref = models.CharField(max_length=64)  # what it is about, as a random id
+    facts = models.JSONField(default=dict)
+    status = models.CharField(max_length=8, choices=Status.choices, default=Status.WAITING)
+    asked_by = models.CharField(max_length=64)  # "staff:<uuid>" or "system:retention"
+    asked_at = models.DateTimeField()
+    decided_by = models.CharField(max_length=64, blank=True)
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "ref"],
+                condition=models.Q(status="waiting"),
+                name="one_approval_waits_per_matter",
+            ),
+            # Four eyes: whoever asked does not decide, whatever a program may try.
+            models.CheckConstraint(
+                condition=models.Q(status="waiting", decided_by="", decided_at=None)
+                | models.Q(status__in=("approved", "refused"), decided_at__isnull=False)
+                & ~models.Q(decided_by=models.F("asked_by"))
+                & ~models.Q(decided_by=""),
+                name="second_person_is_another",
+            ),
+        ]
+        indexes = [models.Index(fields=["status", "asked_at"], name="approvals_that_wait")]

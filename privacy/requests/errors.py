@@ -53,3 +53,15 @@ class NothingToDeliver(RequestError):
 
 class PackageGone(RequestError):
     message = _("The package is gone: it was downloaded, has expired or was erased.")
+
+
+class AlreadyDecided(RequestError):
+    message = _("Somebody has decided this already.")
+
+
+class SamePerson(RequestError):
+    message = _("A second person has to decide: whoever proposed it cannot.")
+
+
+class NotApproved(RequestError):
+    message = _("A second person has to approve this first.")

@@ -5,6 +5,9 @@ from django.utils.translation import gettext_lazy as _
 WORDS = {
     "address.closed": _("Address closed at the messenger"),
     "address.forgotten": _("Address erased: nothing referred to it"),
+    "approval.approved": _("Approved by a second person"),
+    "approval.asked": _("Proposed to a second person"),
+    "approval.refused": _("Not approved by a second person"),
     "broadcast.cancelled": _("Broadcast stopped for good"),
     "broadcast.created": _("Draft written"),
     "broadcast.deleted": _("Draft deleted"),

@@ -25,6 +25,7 @@ DOORS = (
     ("request", ("request.work",)),
     ("person", ("person.read",)),
     ("approve", ("import.approve",)),
+    ("second", ("approval.give",)),
     ("audit", ("audit.read",)),
     ("retention", ("retention.read",)),
     ("controller", ("request.work", "user.manage")),

@@ -29,8 +29,9 @@ EXPECTED = {
     "publisher": "broadcast.read broadcast.write broadcast.test broadcast.send segment.write"
     " inbox.read import.upload subscription.read newsletter.read",
     "dpo": "person.read person.export person.erase request.work import.approve audit.read"
-    " retention.read subscription.read newsletter.read",
-    "administrator": "user.manage channel.manage newsletter.manage newsletter.read token.manage",
+    " retention.read subscription.read newsletter.read approval.give",
+    "administrator": "user.manage channel.manage newsletter.manage newsletter.read token.manage"
+    " approval.give",
 }
 
 

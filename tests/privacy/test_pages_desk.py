@@ -52,6 +52,9 @@ PAGES = {
     "certificate": (GET, 404),
     "certificate_pdf": (GET, 404),
     "certificate_json": (GET, 404),
+    "approvals": (GET, 200),
+    "approve": (POST, 404),
+    "refuse_approval": (POST, 404),
     "audit": (GET, 200),
     "audit_verify": (POST, 200),
     "retention": (GET, 200),
@@ -111,7 +114,13 @@ def test_rights(role, signed_in, ask, subject, controller):
     client = signed_in(role)
     for name, (method, status) in PAGES.items():
         expected = status if role == "dpo" else DPO_ONLY[role]
-        if role == "administrator" and name in ("home", "controller"):
+        if role == "administrator" and name in (
+            "home",
+            "controller",
+            "approvals",
+            "approve",
+            "refuse_approval",
+        ):
             expected = status
         if role != "nobody" and name == "home":
             expected = 302
