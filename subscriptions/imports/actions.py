@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from messengers.gates import close_gates
 from messengers.models import Address, Channel, Gate
 from privacy.access import Actor, require
 from privacy.audit import record
@@ -112,11 +113,12 @@ def approve_import(*, imported: Import, actor: Actor, progress: Progress = _quie
     """
     require(actor, APPROVE, imported.newsletter_id)
     _other_hands(imported, actor)
+    checker, opened = Checker(imported.newsletter, imported.channel), 0
+    hashes = _slow_hashes(checker, imported)
     with transaction.atomic():
         held = _held(imported, Status.LOADED)
-        checker, opened = Checker(held.newsletter, held.channel), 0
         for waiting in _waiting(held):
-            some = _who_stayed(checker, waiting)
+            some = _who_stayed(checker, waiting, hashes)
             _confirm(held, some)
             opened += len(some)
             progress(len(some))
@@ -185,13 +187,40 @@ def _waiting(imported: Import) -> Iterator[list[Subscription]]:
         yield list(held)
 
 
-def _who_stayed(checker: Checker, waiting: list[Subscription]) -> list[Subscription]:
-    """Without those who left the newsletter on another account meanwhile: they stay closed."""
+def _who_stayed(
+    checker: Checker, waiting: list[Subscription], hashes: dict[UUID, bytes]
+) -> list[Subscription]:
+    """Without those who left on another account, or came on the suppression list, meanwhile.
+
+    Their gates stay closed. The list is asked for every account of the messenger, and first: what
+    is suppressed need not be looked for among ours.
+    """
     ring = KeyRing.load([one.subscriber_id for one in waiting], "ops")
-    verdicts = [Verdict(0, "good", _spelled(one, ring)) for one in waiting]
+    verdicts = [
+        Verdict(0, "good", _spelled(one, ring), fingerprint=hashes.get(one.pk, b""))
+        for one in waiting
+    ]
+    checker.against_suppressions(verdicts)
     checker.against_ours(verdicts)
-    pairs = zip(waiting, verdicts, strict=True)
-    return [one for one, verdict in pairs if verdict.code != "withdrew_here"]
+    pairs = list(zip(waiting, verdicts, strict=True))
+    listed = [one.pk for one, verdict in pairs if verdict.code == "suppressed"]
+    close_gates(gate_ids=listed, reason=Gate.Reason.SUPPRESSED)
+    return [one for one, verdict in pairs if verdict.code not in {"withdrew_here", "suppressed"}]
+
+
+def _slow_hashes(checker: Checker, imported: Import) -> dict[UUID, bytes]:
+    """What the suppression list is asked with, by subscription: slow, so before the transaction."""
+    rows = Subscription.objects.filter(imported_by=imported, status=Subscription.Status.IMPORTED)
+    waiting = list(rows.select_related("address").order_by("pk"))
+    found: dict[UUID, bytes] = {}
+    for start in range(0, len(waiting), ROWS_AT_A_TIME):
+        some = waiting[start : start + ROWS_AT_A_TIME]
+        ring = KeyRing.load([one.subscriber_id for one in some], "ops")
+        known = [one for one in some if ring.has(one.subscriber_id)]  # or erased just now
+        verdicts = [Verdict(0, "good", _spelled(one, ring)) for one in known]
+        checker.against_suppressions(verdicts)
+        found |= {one.pk: v.fingerprint for one, v in zip(known, verdicts, strict=True)}
+    return found
 
 
 def _spelled(one: Subscription, ring: KeyRing) -> str:

@@ -296,6 +296,20 @@ def test_a_suppression_while_the_list_is_computed_counts(check, publisher, monke
     assert Subscription.objects.count() == 1
 
 
+def test_a_suppression_between_loading_and_approval_counts_on_every_account(
+    load, officer, second
+):
+    imported = load(line(), line(phone="+4917604069002"), channel=second)
+    assert imported.counts["good"] == 2
+    suppress(fingerprint("simulator", PHONE), "simulator", reason="objection")
+
+    assert approve_import(imported=imported, actor=Actor.staff(officer)) == 1
+
+    (opened,) = Gate.objects.filter(is_open=True)
+    assert reveal(Address.objects.get(pk=opened.address)) == "+4917604069002"
+    assert Gate.objects.get(is_open=False).reason == "suppressed"
+
+
 def test_slow_hashes_are_computed_before_the_transaction_and_once(load, monkeypatch):
     suppress(fingerprint("simulator", "+4917604069003"), "simulator", reason="objection")
     computed = []
