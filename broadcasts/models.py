@@ -81,6 +81,7 @@ class Broadcast(models.Model):
     start_key = models.CharField(max_length=64, blank=True)  # idempotency key of the start click
     expires_after = models.DurationField(null=True, blank=True)
     left_out = models.PositiveIntegerField(default=0)  # had their broadcasts of the day already
+    bases = models.JSONField(default=dict)  # legal basis -> recipients, as they were at the start
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     edited_at = models.DateTimeField(auto_now_add=True)  # guards against a save over another's
@@ -158,6 +159,8 @@ class Content(models.Model):
         Media, null=True, blank=True, on_delete=models.PROTECT, related_name="contents"
     )
     image_alt = models.CharField(_("Description of the picture"), max_length=300, blank=True)
+    # Made by a machine and read by nobody before: must be said (Art. 50(4) AI Act).
+    is_ai_text = models.BooleanField(default=False)
 
 
 class Schedule(models.Model):

@@ -40,11 +40,13 @@ DATA = AppData(
         **_nothing("Media", "uploaded_at"),
         "Media.uploaded_by": _AUTHOR,
         **_nothing("Broadcast", "id newsletter title status status_why audience segment"),
-        **_nothing("Broadcast", "is_urgent urgent_why dispatch start_key expires_after left_out"),
+        **_nothing(
+            "Broadcast", "is_urgent urgent_why dispatch start_key expires_after left_out bases"
+        ),
         **_nothing("Broadcast", "created_at edited_at started_at finished_at"),
         "Broadcast.created_by": _AUTHOR,
         "Broadcast.started_by": _AUTHOR,
-        **_nothing("Content", "broadcast language markdown buttons image image_alt"),
+        **_nothing("Content", "broadcast language markdown buttons image image_alt is_ai_text"),
         **_nothing("Schedule", "id broadcast local_time time_zone fire_at"),
         "Schedule.scheduled_by": _AUTHOR,
         **_nothing("ScheduleFire", "id schedule fire_at fired_at"),

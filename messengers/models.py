@@ -90,6 +90,9 @@ class Gate(models.Model):
     subject = models.UUIDField(db_index=True)
     is_open = models.BooleanField(default=False)
     reason = models.CharField(max_length=20, choices=Reason.choices, blank=True)
+    # Whatever is sent to many must tell this person how to object (section 7(3) no. 4 UWG): the
+    # engine refuses a message without it, whoever wrote it.
+    needs_footer = models.BooleanField(default=False, db_default=False)
     changed_at = models.DateTimeField()
 
     class Meta:
@@ -252,7 +255,8 @@ class Delivery(models.Model):
     """One person a dispatch is meant for, and what became of it.
 
     SENDING is never stored: a queued row whose position is on its batch's wire is being sent.
-    No foreign keys in the database: the snapshot's own SELECT guarantees them (limits.md, no. 4).
+    No foreign keys in the database: the snapshot's own SELECT guarantees them, and checking a
+    million of them would take longer than writing them.
     """
 
     class Status(models.TextChoices):
@@ -268,7 +272,7 @@ class Delivery(models.Model):
         CANCELLED = "cancelled", _("Cancelled before sending")
         EXPIRED = "expired", _("Too late to send")
 
-    # The whole life of a delivery; delivery.md 1.3. IN_DOUBT leaves only by evidence or a person.
+    # The whole life of a delivery, docs/delivery.md. IN_DOUBT leaves only by evidence or a person.
     TRANSITIONS: ClassVar[dict[str, tuple[str, ...]]] = {
         Status.QUEUED: (
             Status.SENDING,

@@ -61,7 +61,7 @@ DATA = AppData(
         "Address.sealed": _SEALED,
         "Address.profile_sealed": _NAMES,
         **_all("AddressIndex", _REACH, "id channel digest address"),
-        **_all("Gate", _GATE, "id address subject is_open reason changed_at"),
+        **_all("Gate", _GATE, "id address subject is_open reason needs_footer changed_at"),
         **_all("InboundEvent", _INBOX, "id channel ref kind status received_at day"),
         **_all("InboundEvent", _INBOX, "is_withdrawal delivery attempts"),
         "InboundEvent.sealed": _BODY,
