@@ -23,6 +23,21 @@ _HOLD = Field(
     "legal_hold",
     erase=Erase.KEEP,
 )
+_INCIDENT = Field(
+    Klass.REFERENCE,
+    _("Telling the people concerned of a breach, and proving it"),
+    "breach_register",
+    export=False,
+    erase=Erase.KEEP,
+)
+_INCIDENT_TEXT = Field(
+    Klass.CONTENT,
+    _("Documenting a breach"),
+    "breach_register",
+    export=False,
+    sealed=True,
+    erase=Erase.KEEP,
+)
 _STAFF = Field(Klass.STAFF, _("Signing in and assigning rights"), "staff_account", export=False)
 _STAFF_ACT = Field(
     Klass.STAFF, _("Tracing who did what"), "audit_entry", export=False, erase=Erase.KEEP
@@ -123,6 +138,26 @@ DATA = AppData(
             erase=Erase.KEEP,
         ),
         "LegalHold.owner": _STAFF_ACT,
+        **_nothing("Processor", "id", "channel", "channel_kind", "service", "name", "purpose"),
+        **_nothing("Processor", "role", "country", "transfer", "contract", "contract_on"),
+        **_nothing("Processor", "contract_sealed", "contract_sha256", "contract_type"),
+        **_nothing("Processor", "sub_processors", "retention", "decision", "changed_at"),
+        **_nothing("Processor", "ended_on"),
+        **_nothing("ProcessingRecord", "id", "kind", "version", "valid_from", "sha256", "body"),
+        "ProcessingRecord.stored_by": _STAFF_ACT,
+        **_nothing("RecordText", "key", "text_de", "text_en", "changed_at"),
+        **_nothing("LegalTerm", "id", "name", "valid_from", "hours", "source"),
+        **_nothing("Incident", "id", "number", "aware_at", "report_due_at", "began_at"),
+        **_nothing("Incident", "ended_at", "keys", "risk", "reported_at", "told_at"),
+        **_nothing("Incident", "closed_at", "gone"),
+        "Incident.texts_sealed": _INCIDENT_TEXT,
+        **_nothing("IncidentEntry", "id", "incident", "at", "kind", "facts"),
+        "IncidentEntry.actor": _STAFF_ACT,
+        "IncidentEntry.text_sealed": _INCIDENT_TEXT,
+        **_nothing("IncidentScope", "id", "incident", "kind", "since", "until", "people"),
+        **_nothing("IncidentScope", "gone"),
+        "IncidentScope.ref": _STAFF_ACT,
+        **_all("IncidentSubject", _INCIDENT, "id", "incident", "subject", "state", "told_at"),
         **_nothing("keystore.KeyEpoch", "number", "created_at", "retired_at", "proof"),
         **_all("keystore.SubjectKey", _KEY, "id", "subject", "klass", "wrapped", "created_at"),
         **_nothing("keystore.SubjectKey", "epoch"),

@@ -2,6 +2,16 @@
 
 from privacy.models.audit import AuditEntry
 from privacy.models.controller import Controller
+from privacy.models.records import (
+    Incident,
+    IncidentEntry,
+    IncidentScope,
+    IncidentSubject,
+    LegalTerm,
+    ProcessingRecord,
+    Processor,
+    RecordText,
+)
 from privacy.models.requests import (
     Certificate,
     ExportPackage,
@@ -30,7 +40,15 @@ __all__ = [
     "ExportPackage",
     "Grant",
     "GuessCounter",
+    "Incident",
+    "IncidentEntry",
+    "IncidentScope",
+    "IncidentSubject",
     "LegalHold",
+    "LegalTerm",
+    "ProcessingRecord",
+    "Processor",
+    "RecordText",
     "Request",
     "RequestStep",
     "RetentionItem",
@@ -38,7 +56,6 @@ __all__ = [
     "RetentionPlan",
     "RetentionRule",
     "RetentionRun",
-    "SecondApproval",
     "SecondApproval",
     "Suppression",
     "SuppressionReview",
