@@ -15,6 +15,7 @@ from privacy.models.records import (
 from privacy.models.requests import (
     Certificate,
     ExportPackage,
+    RecipientNotice,
     Request,
     RequestStep,
     SecondApproval,
@@ -49,6 +50,7 @@ __all__ = [
     "ProcessingRecord",
     "Processor",
     "RecordText",
+    "RecipientNotice",
     "Request",
     "RequestStep",
     "RetentionItem",

@@ -101,6 +101,37 @@ class ExportPackage(models.Model):
     expires_at = models.DateTimeField()
     downloaded_at = models.DateTimeField(null=True)
     destroyed_at = models.DateTimeField(null=True)
+    # Whoever holds one channel of a person need not be the person (a number may be stolen): with
+    # several channels the download wants a code that went to the others.
+    code_hash = models.BinaryField(max_length=32, null=True)
+    code_tries = models.PositiveSmallIntegerField(default=0)
+
+
+class RecipientNotice(models.Model):
+    """One recipient who must hear of a correction, erasure or restriction (Art. 19 GDPR)."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", _("To be told")
+        ASKED = "asked", _("Told, no answer yet")
+        CONFIRMED = "confirmed", _("Has confirmed")
+        NOTHING_KEPT = "nothing_kept", _("Keeps nothing")
+        IMPOSSIBLE = "impossible", _("Not possible, or only with disproportionate effort")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    request = models.ForeignKey(Request, on_delete=models.CASCADE, related_name="notices")
+    recipient = models.CharField(max_length=200)  # a company's name, never the person
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.OPEN)
+    asked_at = models.DateTimeField(null=True)
+    answered_at = models.DateTimeField(null=True)
+    reply_sealed = models.BinaryField(null=True)  # what they answered, in staff's words
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["recipient"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["request", "recipient"], name="one_notice_per_request_and_recipient"
+            )
+        ]
 
 
 class Certificate(models.Model):
