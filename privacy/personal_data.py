@@ -108,6 +108,8 @@ DATA = AppData(
         **_all("ExportPackage", _REQUEST, "id", "request", "subject", "created_at"),
         **_all("ExportPackage", _REQUEST, "expires_at", "downloaded_at", "destroyed_at"),
         **_nothing("ExportPackage", "file_name", "sha256", "size_bytes", "token_hash"),
+        **_nothing("Sweep", "id", "started_at", "finished_at", "place", "at", "done_bytes"),
+        **_nothing("Sweep", "total_bytes", "places", "found"),
         **_all("Certificate", _REQUEST, "id", "request", "body", "issued_at"),
         **_nothing("Certificate", "sha256", "token_hash"),
         **_all("SecondApproval", _APPROVAL, "asked_by", "asked_at", "decided_by", "decided_at"),

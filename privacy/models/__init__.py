@@ -2,6 +2,7 @@
 
 from privacy.models.audit import AuditEntry
 from privacy.models.controller import Controller
+from privacy.models.erasure import Sweep
 from privacy.models.records import (
     Incident,
     IncidentEntry,
@@ -61,6 +62,7 @@ __all__ = [
     "SecondApproval",
     "Suppression",
     "SuppressionReview",
+    "Sweep",
     "TotpStep",
     "User",
     "UserManager",
