@@ -114,6 +114,7 @@ DATA = AppData(
         **_all("OptIn_topics", _PENDING, "id", "optin", "topic"),
         **_all("ConsentRecord", _LEDGER, "id", "subject", "subscription", "newsletter", "state"),
         **_all("ConsentRecord", _LEDGER, "wording", "at", "entry", "leaf"),
+        **_nothing("ConsentRecord", "xid"),
         **_all("Evidence", _LEDGER, "record", "subject"),
         "Evidence.sealed": _EVIDENCE,
         **_all("ContactCap", _COUNTER, "key", "sent_at", "erase_at"),

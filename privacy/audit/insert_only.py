@@ -1,15 +1,35 @@
 """Tables that may only grow: the application's role may not change them, triggers refuse all."""
 
-INSERT_ONLY_TABLES = ("privacy_auditentry", "subscriptions_consentrecord")
+ENTRY_TABLES = ("privacy_auditentry", "subscriptions_consentrecord")
+LEDGER_TABLES = (
+    "privacy_leaf",
+    "privacy_node",
+    "privacy_checkpoint",
+    "privacy_anchor",
+    "privacy_rebase",
+)
+INSERT_ONLY_TABLES = (*ENTRY_TABLES, *LEDGER_TABLES)
 # Triggers in PostgreSQL's catalogue: fires for everybody, also for a replication session.
 ALWAYS = "A"
 
+# One change is let through, and only to the owner, whom no running process is: an entry whose term
+# is over gives up its bytes and what the columns beside them tell, and keeps the hash they had.
 FUNCTION = """
 CREATE OR REPLACE FUNCTION privacy_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    is_owner boolean := current_user =
+        (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = TG_RELID);
 BEGIN
-    IF TG_OP = 'TRUNCATE' AND current_user =
-        (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = TG_RELID) THEN
+    IF TG_OP = 'TRUNCATE' AND is_owner THEN
         RETURN NULL;
+    END IF;
+    IF TG_OP = 'UPDATE' AND is_owner AND to_jsonb(NEW) ->> 'entry' = '\\x' THEN
+        IF octet_length(OLD.entry) > 0
+            AND OLD.leaf = sha256('\\x00'::bytea || OLD.entry)
+            AND (NEW.id, NEW.leaf, NEW.at, NEW.xid) = (OLD.id, OLD.leaf, OLD.at, OLD.xid)
+            AND privacy_term_is_over(OLD.at) THEN
+            RETURN NEW;
+        END IF;
     END IF;
     RAISE EXCEPTION '% is insert-only', TG_TABLE_NAME
         USING ERRCODE = 'integrity_constraint_violation';

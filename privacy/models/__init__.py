@@ -1,6 +1,16 @@
 """Tables of the ground floor: who works here, who is concerned, what happened, what was asked."""
 
-from privacy.models.audit import AuditEntry
+from privacy.models.audit import (
+    Anchor,
+    AuditEntry,
+    Checkpoint,
+    Leaf,
+    Log,
+    Node,
+    Rebase,
+    Verification,
+    Watch,
+)
 from privacy.models.controller import Controller
 from privacy.models.erasure import Sweep
 from privacy.models.records import (
@@ -34,9 +44,11 @@ from privacy.models.staff import ApiToken, Grant, GuessCounter, TotpStep, User, 
 from privacy.models.subjects import DataSubject, Suppression
 
 __all__ = [
+    "Anchor",
     "ApiToken",
     "AuditEntry",
     "Certificate",
+    "Checkpoint",
     "Controller",
     "DataSubject",
     "ExportPackage",
@@ -47,9 +59,13 @@ __all__ = [
     "IncidentScope",
     "IncidentSubject",
     "LegalHold",
+    "Leaf",
     "LegalTerm",
+    "Log",
+    "Node",
     "ProcessingRecord",
     "Processor",
+    "Rebase",
     "RecordText",
     "RecipientNotice",
     "Request",
@@ -66,4 +82,6 @@ __all__ = [
     "TotpStep",
     "User",
     "UserManager",
+    "Verification",
+    "Watch",
 ]

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
+from privacy.fields import CurrentXid, XidField
 from privacy.ids import uuid7
 
 
@@ -31,8 +32,13 @@ class ConsentRecord(models.Model):
     at = models.DateTimeField()
     entry = models.BinaryField()
     leaf = models.BinaryField(max_length=32)
+    # The writer's transaction, given by the database: the sequencer numbers what is complete.
+    xid = XidField(db_default=CurrentXid(), editable=False)
 
     newsletter_path: ClassVar[str] = "newsletter"
+
+    class Meta:
+        indexes = [models.Index(fields=["xid", "id"], name="consent_in_order")]
 
 
 class Evidence(models.Model):
