@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 
 PAGE = "personal_data"
 # What an app may offer beside its fields. Each takes `subject: UUID`, but `find`, which finds it;
-# `prove` takes the id of a consent record besides, `kinds` nothing.
+# `prove` takes the id of a consent record besides, `rectify` what to change, `kinds` nothing.
 VERBS = frozenset(
     {
         "find", "describe", "block", "contact", "export", "erase", "scan", "recipients",
-        "identifiers", "under_way", "consent", "prove",
+        "identifiers", "under_way", "consent", "prove", "proof_file",
+        "restrict", "unrestrict", "rectify", "portable",
         "kinds",
     }
 )  # fmt: skip

@@ -21,7 +21,7 @@ from privacy.access import Actor
 from privacy.audit import canonical, record
 from privacy.audit.tree import leaf_hash
 from privacy.ids import uuid7
-from privacy.vault import KeyRing, Where, open_sealed, seal
+from privacy.vault import KeyDestroyed, KeyRing, Where, open_sealed, seal
 from subscriptions.models import ConsentRecord, Evidence, Wording
 
 SCHEMA = "jawort-consent/1"
@@ -167,9 +167,7 @@ def prove(one: ConsentRecord, *, channel_kind: str, address: str) -> Proof:
 
     Raises `KeyDestroyed` once the evidence is erased.
     """
-    evidence = Evidence.objects.get(record=one)
-    sealed = bytes(evidence.sealed)
-    openings = json.loads(open_sealed(one.subject, "evidence", _where(one.pk), sealed))
+    openings = open_evidence(one)
     entry = json.loads(bytes(one.entry))
     r1, r2, r3 = (bytes.fromhex(openings[name]) for name in ("r1", "r2", "r3"))
     body = openings["evidence"].encode()
@@ -182,6 +180,20 @@ def prove(one: ConsentRecord, *, channel_kind: str, address: str) -> Proof:
     if leaf_hash(bytes(one.entry)) != bytes(one.leaf):
         faults.append("leaf")
     return Proof(entry, json.loads(body), tuple(faults))
+
+
+def open_evidence(one: ConsentRecord) -> dict[str, str]:
+    """`r1`, `r2`, `r3` in hex and `evidence` as canonical JSON: what the commitments open to.
+
+    Raises `KeyDestroyed` once the evidence, or the key of it, is erased.
+    """
+    row = Evidence.objects.filter(record=one).first()
+    if row is None:
+        raise KeyDestroyed("the evidence of this record was erased.")
+    openings: dict[str, str] = json.loads(
+        open_sealed(one.subject, "evidence", _where(one.pk), bytes(row.sealed))
+    )
+    return openings
 
 
 def opened_evidence(subject: UUID) -> dict[UUID, dict[str, Any]]:

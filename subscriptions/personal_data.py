@@ -26,10 +26,10 @@ from subscriptions.models import (
     Subscription,
     Wording,
 )
-from subscriptions.proofs import consent, prove
+from subscriptions.proof.desk import consent, proof_file, prove
 
 __all__ = [
-    "DATA", "block", "consent", "describe", "erase", "export", "prove", "scan"
+    "DATA", "block", "consent", "describe", "erase", "export", "proof_file", "prove", "scan"
 ]  # fmt: skip  # the verbs this app offers
 
 _SUBSCRIPTION = Field(
