@@ -15,7 +15,7 @@ from django.db import connection
 from broadcasts.errors import BadAudience
 from broadcasts.schedule import start_of_day
 from messengers.models import MAX_BATCH, Channel, Delivery, Dispatch
-from subscriptions.audience import recipients_sql
+from subscriptions.audience import has_customers, recipients_sql
 from subscriptions.errors import RuleError
 from subscriptions.models import Newsletter
 
@@ -56,6 +56,13 @@ GROUP BY r.channel_id
 """
 
 
+CUSTOMERS = """
+SELECT count(*)
+FROM ({recipients}) AS r(address_id, gate_id, channel_id)
+JOIN messengers_gate g ON g.id = r.gate_id AND g.needs_footer
+"""
+
+
 @dataclass(frozen=True)
 class Share:
     """The part of an audience on one channel."""
@@ -74,6 +81,7 @@ class Reach:
 
     shares: tuple[Share, ...]
     left_out: int
+    customers: int = 0  # of the total: without consent, by section 7(3) UWG
 
     @property
     def total(self) -> int:
@@ -108,11 +116,13 @@ def reach(newsletter: Newsletter, rule: Rule, channels: Sequence[Channel], now: 
     everybody = _count(sql, params)
     counted = everybody
     if _cap_can_bite(newsletter, start_of_day(now, newsletter.time_zone)):
-        counted = _count(*recipients(newsletter, rule, channels, now))
+        sql, params = recipients(newsletter, rule, channels, now)
+        counted = _count(sql, params)
     shares = (Share(channel, counted.get(channel.pk, 0)) for channel in channels)
     return Reach(
         tuple(share for share in shares if share.people),
         sum(everybody.values()) - sum(counted.values()),
+        _customers(sql, params) if has_customers(newsletter.pk) else 0,
     )
 
 
@@ -131,6 +141,12 @@ def _cap_can_bite(newsletter: Newsletter, day: datetime) -> bool:
         kind=Dispatch.Kind.BROADCAST, newsletter=newsletter.pk, created_at__gte=day
     )
     return 0 < newsletter.daily_cap <= today.count()
+
+
+def _customers(sql: str, params: Sequence[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(CUSTOMERS.format(recipients=sql), params)
+        return int(cursor.fetchone()[0])
 
 
 def _count(sql: str, params: Sequence[Any]) -> dict[UUID, int]:

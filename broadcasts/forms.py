@@ -106,6 +106,11 @@ class BroadcastForm(forms.Form):
         empty_value=None,
         help_text=_("Whoever has not got it by then does not get it any more."),
     )
+    is_ai_text = forms.BooleanField(
+        label=_("Written by a machine (AI) and not reviewed by the editors"),
+        required=False,
+        help_text=_("Then the message says so in its first line (Art. 50(4) AI Act)."),
+    )
     is_urgent = forms.BooleanField(
         label=_("Urgent: send it in the quiet hours too"), required=False
     )
@@ -241,6 +246,8 @@ class BroadcastForm(forms.Form):
             buttons=self.buttons(),
             image=self.stored_image if has_image else None,
             image_alt=data.get("image_alt", "") or "…",
+            is_ai_text=data.get("is_ai_text", False),
+            newsletter=self.newsletter,
         )
 
     def written(self) -> Fields:
@@ -251,6 +258,7 @@ class BroadcastForm(forms.Form):
             "markdown": data["markdown"],
             "language": data["language"],
             "buttons": self.buttons(),
+            "is_ai_text": data["is_ai_text"],
             "image_alt": data["image_alt"].strip() if self._has_image() else "",
             "audience": self.rule(),
             "segment": data["segment"] if data["who"] == SAVED else None,
@@ -270,6 +278,7 @@ def initial_of(draft: Broadcast) -> dict[str, Any]:
         "language": content.language,
         "markdown": content.markdown,
         "image_alt": content.image_alt,
+        "is_ai_text": content.is_ai_text,
         "is_urgent": draft.is_urgent,
         "urgent_why": draft.urgent_why,
         "expires_after": _hours(draft.expires_after),

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, Protocol
@@ -93,7 +93,8 @@ class Content:
     """One message before it is rendered: Markdown subset with closed placeholders.
 
     Markdown, subject, button labels and button urls may hold placeholders
-    (`messengers.placeholders`). `language` is a code like "de".
+    (`messengers.placeholders`). `language` is a code like "de". `footer` is more Markdown, for
+    those alone whose gate demands it.
     """
 
     markdown: str = field(repr=False)
@@ -102,6 +103,12 @@ class Content:
     buttons: tuple[Button, ...] = field(default=(), repr=False)
     image: Image | None = field(default=None, repr=False)
     purpose: Purpose = "broadcast"
+    footer: str = field(default="", repr=False)
+
+    def with_footer(self) -> Content:
+        """The content as it reads with its footer, which stands at the end of the text."""
+        text = f"{self.markdown.rstrip()}\n\n---\n\n{self.footer}" if self.footer else self.markdown
+        return replace(self, markdown=text, footer="")
 
     def to_json(self) -> dict[str, Any]:
         """The content as a JSON-able dictionary; `from_json` is the way back."""
@@ -115,6 +122,7 @@ class Content:
             ],
             "image": image and {"key": image.key, "alt": image.alt, "media_type": image.media_type},
             "purpose": self.purpose,
+            "footer": self.footer,
         }
 
     @classmethod
@@ -128,6 +136,7 @@ class Content:
             buttons=tuple(Button(**button) for button in data.get("buttons", ())),
             image=Image(**image) if image else None,
             purpose=data.get("purpose", "broadcast"),
+            footer=data.get("footer", ""),
         )
 
 

@@ -11,3 +11,7 @@ class NotTheSameInstance(MessengersError):
 
 class NotInDoubt(MessengersError):
     """The delivery is not in doubt (any more): there is nothing to settle."""
+
+
+class FooterMissing(MessengersError):
+    """Somebody it would go to must be told how to object, and the message does not say it."""

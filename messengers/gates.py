@@ -6,6 +6,7 @@ Nothing here writes an audit entry: whoever closes a gate knows why, and records
 """
 
 from collections.abc import Collection
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -16,15 +17,22 @@ from messengers.models import Gate
 from messengers.sql import durably
 
 
-def open_gate(gate_id: UUID, *, subject: UUID, address_id: UUID) -> None:
-    """Let the subscription be written to, whatever closed it before. May run twice."""
-    values = {
+def open_gate(
+    gate_id: UUID, *, subject: UUID, address_id: UUID, needs_footer: bool | None = None
+) -> None:
+    """Let the subscription be written to, whatever closed it before. May run twice.
+
+    `needs_footer`: whether each message must say how to object; None leaves that as it is.
+    """
+    values: dict[str, Any] = {
         "subject": subject,
         "address": address_id,
         "is_open": True,
         "reason": "",
         "changed_at": timezone.now(),
     }
+    if needs_footer is not None:
+        values["needs_footer"] = needs_footer
     Gate.objects.update_or_create(id=gate_id, defaults=values)
 
 
@@ -67,6 +75,21 @@ def close_gates(
         is_open=False, reason=reason, changed_at=timezone.now()
     )
     return sum(is_open for _, is_open in ids)
+
+
+@transaction.atomic
+def release_gates(gate_ids: Collection[UUID], *, closed_as: str, to: str = "") -> int:
+    """Take back one reason of ours: open these gates, or close them for the reason `to`.
+
+    Only those that are closed for `closed_as`: whatever else was found out or said meanwhile stays.
+    The database refuses to open a gate of somebody whose processing is restricted.
+    """
+    durably()
+    held = Gate.objects.filter(id__in=gate_ids, is_open=False, reason=closed_as)
+    ids = list(held.order_by("id").select_for_update().values_list("id", flat=True))
+    return Gate.objects.filter(id__in=ids).update(
+        is_open=not to, reason=to, changed_at=timezone.now()
+    )
 
 
 # What the person said or the law ordered outweighs what we found out ourselves.

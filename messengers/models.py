@@ -102,6 +102,9 @@ class Gate(models.Model):
                 name="a_closed_gate_says_why",
             )
         ]
+        indexes = [
+            models.Index(fields=["id"], name="gates_with_footer", condition=Q(needs_footer=True))
+        ]
 
 
 class InboundEvent(models.Model):

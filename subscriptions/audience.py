@@ -36,6 +36,10 @@ WHERE s.newsletter_id = %s AND s.status = 'confirmed' AND ({condition})
   AND NOT EXISTS (SELECT 1 FROM messengers_gate g WHERE g.id = s.id AND NOT g.is_open)"""
 ON_CHANNELS = " AND s.channel_id = ANY(%s)"
 COUNT = "SELECT r.channel_id, count(*) FROM ({recipients}) AS r GROUP BY r.channel_id"
+# Begins with the few gates that need the footer, by their own index.
+HAS_CUSTOMERS = """
+SELECT EXISTS (SELECT 1 FROM messengers_gate g JOIN subscriptions_subscription s ON s.id = g.id
+                WHERE g.needs_footer AND s.newsletter_id = %s AND s.status = 'confirmed')"""
 HAS_TOPIC = """EXISTS (
     SELECT 1 FROM subscriptions_subscription_topics t
     WHERE t.subscription_id = s.id AND t.topic_id = ANY(%s))"""
@@ -62,6 +66,13 @@ def count(newsletter_id: UUID, rule: Rule) -> dict[str, Any]:
         cursor.execute(COUNT.format(recipients=recipients), params)
         by_channel: dict[UUID, int] = dict(cursor.fetchall())
     return {"total": sum(by_channel.values()), "by_channel": by_channel}
+
+
+def has_customers(newsletter_id: UUID) -> bool:
+    """Whether the newsletter reaches anybody without their consent (section 7(3) UWG)."""
+    with connection.cursor() as cursor:
+        cursor.execute(HAS_CUSTOMERS, [newsletter_id])
+        return bool(cursor.fetchone()[0])
 
 
 def check_rule(newsletter_id: UUID, rule: Rule) -> None:

@@ -23,7 +23,10 @@ FOLDER = Path(__file__).parent / "templates" / "subscriptions" / "messages"
 LANGUAGES = ("de", "en")
 SUBJECT = "Subject: "
 # Names that are not messages of their own but parts of a wording, or a page.
-PARTS = {"wording_chat", "wording_mail", "confirmation_subject", "notice"}
+PARTS = {
+    "wording_chat", "wording_mail", "confirmation_subject", "notice",
+    "objection_footer", "machine_text",
+}  # fmt: skip
 
 # What a button says, by payload's first word.
 LABELS = {
@@ -92,6 +95,12 @@ def newsletter_values(newsletter: Newsletter, language: str) -> dict[str, str]:
         "frequency": newsletter.frequency(language),
         "imprint_url": newsletter.imprint_url,
     }
+
+
+def objection_footer(newsletter: Newsletter, language: str) -> str:
+    """What section 7(3) no. 4 UWG demands in each message to an existing customer."""
+    text = template("objection_footer", language)[1]
+    return fill(text, newsletter_values(newsletter, language), keep=["unsubscribe_url"])
 
 
 def page(name: str, *args: object) -> str:

@@ -17,13 +17,15 @@ from broadcasts.errors import (
 )
 from broadcasts.models import Broadcast
 from broadcasts.schedule import quiet_until
+from messengers.errors import FooterMissing
 from messengers.models import Channel, Dispatch
-from messengers.outbox import content_hash, start_dispatch
+from messengers.outbox import content_hash, owed_a_footer, start_dispatch
 from privacy import audit
 from privacy.access import Actor, require
-from subscriptions.models import Newsletter
+from subscriptions.models import Newsletter, Subscription
 
 URGENT_PRIORITY = 5
+LegalBasis = Subscription.LegalBasis
 
 
 @transaction.atomic
@@ -105,9 +107,14 @@ def _freeze(
     )
     dispatch.save(force_insert=True)
     sql, params = recipients(newsletter, broadcast.rule, channels, now)
-    size = start_dispatch(dispatch=dispatch, recipients_sql=sql, params=params)
+    try:
+        size = start_dispatch(dispatch=dispatch, recipients_sql=sql, params=params)
+    except FooterMissing:
+        # A list of existing customers was approved between the text and the snapshot.
+        raise EditedMeanwhile(f"the audience of broadcast {broadcast.pk} has changed.") from None
     if not size:
         raise NoAudience(f"everybody left the audience of broadcast {broadcast.pk} just now.")
+    bases = _bases(size, owed_a_footer(dispatch.pk))
     broadcast.advance(
         Broadcast.Status.RUNNING,
         dispatch=dispatch.pk,
@@ -116,6 +123,7 @@ def _freeze(
         started_at=now,
         left_out=broadcast.left_out,
         audience=broadcast.rule,
+        bases=bases,
     )
     audit.record(
         "broadcast.started",
@@ -127,6 +135,13 @@ def _freeze(
             "left_out": broadcast.left_out,
             "urgent": broadcast.is_urgent,
             "content": dispatch.content_sha256,
+            "customers": bases.get(LegalBasis.EXISTING_CUSTOMER, 0),
         },
     )
     return broadcast
+
+
+def _bases(size: int, customers: int) -> dict[str, int]:
+    """Legal basis -> recipients, without any nought."""
+    counted = {LegalBasis.CONSENT: size - customers, LegalBasis.EXISTING_CUSTOMER: customers}
+    return {str(basis): number for basis, number in counted.items() if number}

@@ -31,6 +31,7 @@ class Fields(TypedDict, total=False):
     buttons: Sequence[ButtonData]
     image: Media | None
     image_alt: str
+    is_ai_text: bool
     audience: dict[str, object]
     segment: Segment | None
     is_urgent: bool
@@ -38,7 +39,7 @@ class Fields(TypedDict, total=False):
     expires_after: timedelta | None
 
 
-CONTENT_FIELDS = ("markdown", "language", "buttons", "image", "image_alt")
+CONTENT_FIELDS = ("markdown", "language", "buttons", "image", "image_alt", "is_ai_text")
 
 
 @transaction.atomic
@@ -95,6 +96,7 @@ def duplicate_broadcast(*, broadcast: Broadcast, actor: Actor) -> Broadcast:
             "buttons": content.buttons,
             "image": content.image,
             "image_alt": content.image_alt,
+            "is_ai_text": content.is_ai_text,
         },
     )
     audit.record(

@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('broadcasts', '0002_test_addresses_are_sealed_for_staff'),
+        ("broadcasts", "0002_test_addresses_are_sealed_for_staff"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='broadcast',
-            name='bases',
+            model_name="broadcast",
+            name="bases",
             field=models.JSONField(default=dict),
         ),
         migrations.AddField(
-            model_name='content',
-            name='is_ai_text',
+            model_name="content",
+            name="is_ai_text",
             field=models.BooleanField(default=False),
         ),
     ]

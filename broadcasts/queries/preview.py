@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from broadcasts.actions.rehearse import sample_values
-from broadcasts.content import channels_of, message_of
+from broadcasts.content import channels_of, check, message_of
 from broadcasts.models import Broadcast
 from messengers import media
 from messengers.channels import adapter_of
@@ -41,6 +41,7 @@ class ChannelPreview:
     problems: tuple[str, ...]
     named: Shown | None
     nameless: Shown | None
+    customer: Shown | None  # with the footer of section 7(3) UWG, where somebody gets it
     length: int
     limit: int  # 0 is no limit
     unit: str
@@ -104,12 +105,13 @@ def _one_of_each_kind(newsletter: Newsletter) -> list[Channel]:
 def _on(channel: Channel, content: Content, values: Mapping[str, str]) -> ChannelPreview:
     adapter = adapter_of(channel)
     able = adapter.capabilities
-    problems = adapter.check(content)
+    problems = check(adapter, content)
     named, broken = _shown(adapter, content, values)
     nameless, broken_too = _shown(adapter, content, _without_names(values))
+    customer = _shown(adapter, content.with_footer(), values)[0] if content.footer else None
     if not problems:
         problems = [problem for problem in (broken, broken_too) if problem][:1]
-    texts = [shown.message.text for shown in (named, nameless) if shown]
+    texts = [shown.message.text for shown in (named, nameless, customer) if shown]
     return ChannelPreview(
         channel=channel,
         label=adapter.label,
@@ -117,6 +119,7 @@ def _on(channel: Channel, content: Content, values: Mapping[str, str]) -> Channe
         problems=tuple(dict.fromkeys(explain(problem) for problem in problems)),
         named=named,
         nameless=nameless,
+        customer=customer,
         length=max((measured(text, able) for text in texts), default=_told_length(problems)),
         limit=able.caption_max if content.image else able.text_max,
         unit=able.unit,

@@ -46,6 +46,7 @@ CAUSES = {
     "timeout": _("The messenger did not answer in time"),
     "render": _("The text did not fit for this person"),
     "settled": _("Decided by a person"),
+    "footer_missing": _("The message did not say how to object (section 7(3) UWG)"),
     **{str(reason): reason.label for reason in Gate.Reason},
 }
 
@@ -85,6 +86,7 @@ class Results:
     causes: tuple[CauseGroup, ...]
     opt_outs: int
     by_channel: tuple[Bar, ...]
+    by_basis: tuple[Bar, ...] = ()
 
     @property
     def reached(self) -> int:
@@ -109,6 +111,7 @@ def results(broadcast: Broadcast, told: Progress | None = None) -> Results:
         causes=_causes(broadcast, told.size),
         opt_outs=_opt_outs(broadcast),
         by_channel=_by_channel(told),
+        by_basis=_by_basis(broadcast, told.size),
     )
 
 
@@ -122,6 +125,7 @@ def results_table(broadcast: Broadcast) -> list[tuple[str, str, str, int]]:
             for status, cause, number in outbox.causes(broadcast.dispatch)
         ]
     rows += [("channel", "", bar.label, bar.count) for bar in found.by_channel]
+    rows += [("basis", basis, "", number) for basis, number in sorted(broadcast.bases.items())]
     rows += [
         ("total", "recipients", "", found.progress.size),
         ("total", "left_out_by_daily_cap", "", broadcast.left_out),
@@ -170,6 +174,14 @@ def _by_channel(told: Progress) -> tuple[Bar, ...]:
     for batch in told.batches:
         sizes[batch.channel] = sizes.get(batch.channel, 0) + batch.size
     return tuple(Bar(name, count, _share(count, told.size)) for name, count in sizes.items())
+
+
+def _by_basis(broadcast: Broadcast, size: int) -> tuple[Bar, ...]:
+    """Why people were written to, as it was at the start."""
+    return tuple(
+        Bar(str(Subscription.LegalBasis(basis).label), number, _share(number, size))
+        for basis, number in sorted(broadcast.bases.items())
+    )
 
 
 def _opt_outs(broadcast: Broadcast) -> int:

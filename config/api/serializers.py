@@ -72,6 +72,7 @@ class BroadcastSerializer(serializers.ModelSerializer[Broadcast]):
     language = serializers.CharField(source="content.language")
     markdown = serializers.CharField(source="content.markdown")
     buttons = ButtonSerializer(source="content.buttons", many=True)
+    is_ai_text = serializers.BooleanField(source="content.is_ai_text")
     scheduled_for = serializers.DateTimeField(source="schedule.fire_at", default=None)
 
     class Meta:
@@ -85,6 +86,7 @@ class BroadcastSerializer(serializers.ModelSerializer[Broadcast]):
             "language",
             "markdown",
             "buttons",
+            "is_ai_text",
             "audience",
             "is_urgent",
             "scheduled_for",
@@ -102,6 +104,9 @@ class BroadcastInput(serializers.Serializer[Any]):
     markdown = serializers.CharField(max_length=20_000)
     language = serializers.ChoiceField(choices=LANGUAGES, default="de")
     buttons = ButtonSerializer(many=True, default=list)
+    is_ai_text = serializers.BooleanField(
+        default=False, help_text="Written by a machine and not reviewed: the message says so."
+    )
     audience = serializers.DictField(
         default=dict,
         help_text="A rule: all, any, not, topic, language, channel, subscribed_before/after.",

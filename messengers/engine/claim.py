@@ -34,8 +34,9 @@ TAKE = """
  RETURNING id, dispatch_id, channel_id, priority, token"""
 RECIPIENTS = """
     SELECT d.batch_id, d.position, d.id, d.gate, d.attempts, d.values_sealed,
-           a.id, a.subject, a.sealed, a.profile_sealed
+           a.id, a.subject, a.sealed, a.profile_sealed, coalesce(g.needs_footer, false)
       FROM messengers_delivery d LEFT JOIN messengers_address a ON a.id = d.address
+      LEFT JOIN messengers_gate g ON g.id = d.gate
      WHERE d.batch_id = ANY(%s) AND d.status = 'queued'
        AND (d.next_at IS NULL OR d.next_at <= clock_timestamp())
      ORDER BY d.batch_id, d.position"""
@@ -85,8 +86,8 @@ def load(batches: list[OpenBatch], common: dict[UUID, dict[str, str]]) -> None:
 
 
 def _recipient(row: Row, ring: KeyRing, dispatch: UUID, common: dict[str, str]) -> Recipient:
-    _, position, delivery, gate, attempts, values, address, subject, sealed, profile = row
-    recipient = Recipient(position, delivery, gate, attempts)
+    _, position, delivery, gate, attempts, values, address, subject, sealed, profile, footer = row
+    recipient = Recipient(position, delivery, gate, attempts, needs_footer=footer)
     if address is None or not ring.has(subject):
         recipient.problem = "erased"
         return recipient

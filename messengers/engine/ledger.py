@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from messengers.engine.open_batches import Intent, OpenBatch, Result
-from messengers.engine.outcomes import Verdict
+from messengers.engine.outcomes import FOOTER_MISSING, Verdict
 from messengers.outbox.control import recount
 from messengers.sql import rows, run
 from privacy.vault import keyed_hash
@@ -39,7 +39,7 @@ READ = """
            set_config('synchronous_commit',
                       replace(current_setting('synchronous_commit'), 'off', 'on'), true)"""
 OPEN_GATES = """
-    SELECT id FROM messengers_gate
+    SELECT id, needs_footer FROM messengers_gate
      WHERE id = ANY(%s) AND is_open ORDER BY id FOR SHARE SKIP LOCKED"""
 OTHER_GATES = "SELECT id, is_open, reason FROM messengers_gate WHERE id = ANY(%s)"
 RECORD = """
@@ -134,12 +134,15 @@ class Gates:
 
     open: set[UUID] = field(default_factory=set)
     closed: dict[UUID, str] = field(default_factory=dict)
+    footers: set[UUID] = field(default_factory=set)  # open for what carries the footer alone
 
-    def verdict(self, gate: UUID | None) -> Verdict | None:
-        """Why this person must not be written to, or None."""
-        if gate is None or gate not in self.closed:
+    def verdict(self, gate: UUID | None, *, is_bare: bool = False) -> Verdict | None:
+        """Why this person must not be written to, or not without the footer; or None."""
+        if gate is None:
             return None
-        return Verdict("suppressed", self.closed[gate], is_attempt=False)
+        if gate in self.closed:
+            return Verdict("suppressed", self.closed[gate], is_attempt=False)
+        return FOOTER_MISSING if is_bare and gate in self.footers else None
 
     def lets(self, gate: UUID | None) -> bool:
         return gate is None or gate in self.open
@@ -150,7 +153,9 @@ def ask_gates(intents: Iterable[Intent]) -> Gates:
     asked = {intent.recipient.gate for intent in intents if intent.recipient.gate is not None}
     gates = Gates()
     if asked:
-        gates.open = {row[0] for row in rows(OPEN_GATES, [list(asked)])}
+        found = rows(OPEN_GATES, [list(asked)])
+        gates.open = {gate for gate, _ in found}
+        gates.footers = {gate for gate, needs_footer in found if needs_footer}
     rest = asked - gates.open
     if rest:
         seen = {row[0]: row for row in rows(OTHER_GATES, [list(rest)])}

@@ -1,7 +1,7 @@
 """A worker's line to one channel: its adapter, what it has rendered, and what its rate allows."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +44,8 @@ class Text:
     """One dispatch's content, rendered for one channel."""
 
     rendered: Rendered | None
+    with_footer: Rendered | None = None  # the same for those who must be told how to object
+    is_broadcast: bool = True
     prepared: dict[str, Any] | None = None  # None: its picture is still on its way
     upload: Request | None = field(default=None, repr=False)
     problem: str = ""
@@ -89,7 +91,10 @@ class Line:
     def _render(self, dispatch: Dispatch) -> Text:
         try:
             content = Content.from_json(dispatch.content)
-            text = Text(self.adapter.render(content))
+            text = Text(self.adapter.render(replace(content, footer="")))
+            text.is_broadcast = content.purpose == "broadcast"
+            if content.footer:
+                text.with_footer = self.adapter.render(content.with_footer())
             kept = dispatch.prepared.get(str(self.channel.id))
             if content.image is None or kept is not None:
                 text.prepared = kept or {}

@@ -63,6 +63,7 @@ class Recipient:
     values: Values | None = field(default=None, repr=False)
     problem: str = ""
     not_before: float = 0.0  # monotonic; its gate was being changed a moment ago
+    needs_footer: bool = False  # as its gate said when the batch was loaded
 
 
 @dataclass(slots=True)
@@ -107,6 +108,7 @@ class Intent:
     batch: OpenBatch
     recipient: Recipient
     call: Call | Request = field(repr=False)  # `Call` where a bulk call will carry it
+    is_bare: bool = False  # a message to many without the footer: not for a gate that demands it
 
 
 @dataclass(slots=True, eq=False)

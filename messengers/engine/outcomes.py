@@ -43,6 +43,10 @@ class Verdict:
     effect_wait: float | None = None  # seconds the provider asked the channel to wait
 
 
+# Section 7(3) no. 4 UWG: to these people nothing leaves that does not say how to object.
+FOOTER_MISSING = Verdict("suppressed", "footer_missing", is_attempt=False)
+
+
 def judge(answer: Answer | NotSent | Lost, attempts: int) -> Verdict:
     """The verdict on an answer; `attempts` were made before this one."""
     match answer:

@@ -15,7 +15,7 @@ from messengers.engine.open_batches import (
     Recipient,
     Submission,
 )
-from messengers.engine.outcomes import Verdict, token
+from messengers.engine.outcomes import FOOTER_MISSING, Verdict, token
 
 log = structlog.get_logger("jawort.engine")
 
@@ -79,15 +79,20 @@ def build(line: Line, batch: OpenBatch, recipient: Recipient) -> Intent | Verdic
     text = line.text(batch.dispatch)
     if recipient.problem or text.rendered is None or recipient.values is None:
         return Verdict("failed", recipient.problem or text.problem, is_attempt=False)
+    has_footer = recipient.needs_footer and text.is_broadcast
+    rendered = text.with_footer if has_footer else text.rendered
+    if rendered is None:
+        return FOOTER_MISSING
     attempt = seal_attempt(recipient.delivery, batch.token)
+    is_bare = text.is_broadcast and not has_footer
     try:
-        message = text.rendered.fill(recipient.values)
+        message = rendered.fill(recipient.values)
         call = Call(recipient.address, message, attempt)
         if line.bulk > 1:
-            return Intent(batch, recipient, call)
+            return Intent(batch, recipient, call, is_bare)
         prepared = text.prepared or {}
         request = line.adapter.request(recipient.address, message, attempt, prepared)
-        return Intent(batch, recipient, request)
+        return Intent(batch, recipient, request, is_bare)
     except RenderError as error:
         return Verdict("failed", token(f"render {error.code}"), is_attempt=False)
     except Exception as error:

@@ -262,7 +262,7 @@ class Worker:
 
     def _passes(self, gates: ledger.Gates, intent: Intent) -> bool:
         batch, recipient = intent.batch, intent.recipient
-        if verdict := gates.verdict(recipient.gate):
+        if verdict := gates.verdict(recipient.gate, is_bare=intent.is_bare):
             batch.results.append(Result(recipient, verdict))
         elif gates.lets(recipient.gate):
             batch.wire[recipient.position] = recipient

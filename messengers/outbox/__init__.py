@@ -16,7 +16,7 @@ from messengers.outbox.control import (
 )
 from messengers.outbox.counts import BatchView, batches, causes, counts, results_over_time
 from messengers.outbox.doubts import Decision, Doubt, doubts, settle_doubt
-from messengers.outbox.start import content_hash, reply, start_dispatch
+from messengers.outbox.start import content_hash, owed_a_footer, reply, start_dispatch
 
 __all__ = [
     "BatchView",
@@ -31,6 +31,7 @@ __all__ = [
     "expire",
     "finish",
     "forget_deliveries",
+    "owed_a_footer",
     "pause",
     "reconcile",
     "reply",

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from messengers.contract import Content
 from messengers.doorbell import ring_after_commit
-from messengers.models import MAX_BATCH, Address, Batch, Delivery, Dispatch
+from messengers.errors import FooterMissing
+from messengers.models import MAX_BATCH, Address, Batch, Delivery, Dispatch, Gate
 from messengers.sql import rows, run
 from privacy.vault import Where, seal
 
@@ -55,6 +56,10 @@ SELECT made.dispatch_id, made.id, placed.position, placed.address_id, placed.gat
   FROM placed JOIN parts USING (channel_id, part) JOIN made USING (number)
 """
 
+OWED_A_FOOTER = """
+    SELECT count(*) FROM messengers_gate g JOIN messengers_delivery d ON d.gate = g.id
+     WHERE g.needs_footer AND d.dispatch_id = %s"""
+
 
 def reply(
     *,
@@ -92,15 +97,25 @@ def start_dispatch(*, dispatch: Dispatch, recipients_sql: str, params: list[Any]
     the number of recipients and stores it as the dispatch's size. Needs the caller's transaction,
     in which `dispatch` was saved: all rows are there after its commit, or none. Nothing is sent
     before. `dispatch.values` may hold placeholder values that are the same for everyone, such as
-    {"newsletter": "Stadtanzeiger"}.
+    {"newsletter": "Stadtanzeiger"}. Raises `FooterMissing` if somebody among them has to be told
+    how to object and the content has no footer.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("start_dispatch needs the transaction in which its caller decides.")
     statement = SNAPSHOT.format(recipients=recipients_sql, size=MAX_BATCH)
     dispatch.size = run(statement, [*params, dispatch.id])
     dispatch.save(update_fields=["size"])
+    if not dispatch.content.get("footer") and owed_a_footer(dispatch.id):
+        raise FooterMissing("Some of these people must be told how to object (section 7(3) UWG).")
     ring_after_commit()
     return dispatch.size
+
+
+def owed_a_footer(dispatch_id: UUID) -> int:
+    """How many of a dispatch's recipients must be told how to object."""
+    if not Gate.objects.filter(needs_footer=True).exists():
+        return 0
+    return int(rows(OWED_A_FOOTER, [dispatch_id])[0][0])
 
 
 def content_hash(content: Content) -> str:

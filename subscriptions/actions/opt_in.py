@@ -142,7 +142,9 @@ def confirm_opt_in(
             ),
             actor=Actor.subscriber(address.subject),
         )
-        open_gate(subscription.pk, subject=address.subject, address_id=address.pk)
+        open_gate(
+            subscription.pk, subject=address.subject, address_id=address.pk, needs_footer=False
+        )
         if lift(slow, address.channel.kind, held.newsletter_id):
             record(
                 "suppression.lifted",

@@ -144,6 +144,7 @@ def _gate(subscription: Subscription, now: datetime) -> Gate:
         address=subscription.address_id,
         subject=subscription.subscriber_id,
         reason=Gate.Reason.AWAITING_APPROVAL if waits else Gate.Reason.WITHDRAWN,
+        needs_footer=subscription.legal_basis == Subscription.LegalBasis.EXISTING_CUSTOMER,
         changed_at=now,
     )
 

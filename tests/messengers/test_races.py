@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 RACES = 200  # of one batch
 MOMENT = 0.006  # seconds; within so much both sides begin
 WIRE = "SELECT on_wire FROM messengers_batch WHERE id = %s"
-PLAIN = "SELECT id FROM messengers_gate WHERE id = ANY(%s) AND is_open"
+PLAIN = "SELECT id, needs_footer FROM messengers_gate WHERE id = ANY(%s) AND is_open"
 
 
 def in_thread(work) -> threading.Thread:
