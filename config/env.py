@@ -91,6 +91,13 @@ def root_key(name: str, default_file: Path) -> bytes:
     return key
 
 
+def epochs_file(name: str, key: str, key_file: Path) -> Path | None:
+    """The file of key epochs: named, or beside the root key's own file; None without either."""
+    if text(name, ""):
+        return path(name, key_file)
+    return None if os.environ.get(key, "").strip() else key_file.with_name("epochs.key")
+
+
 def database(name: str, default: str | None = None) -> dict[str, Any]:
     """Django's settings of the database that the URL in `name` points to.
 

@@ -40,6 +40,13 @@ SECRET_KEY = env.secret("SECRET_KEY", JAWORT_VAR / "secrets" / "secret.key")
 SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 JAWORT_KEY = env.root_key("JAWORT_KEY", JAWORT_VAR / "secrets" / "root.key")
 JAWORT_KEY_FILE = env.path("JAWORT_KEY_FILE", JAWORT_VAR / "secrets" / "root.key")
+# The other half of the keys that wrap keys, rewritten by each rotation (docs/keys.md). A root key
+# that stands in the environment has no folder for it, unless one is named.
+JAWORT_EPOCHS_FILE = env.epochs_file("JAWORT_EPOCHS_FILE", "JAWORT_KEY", JAWORT_KEY_FILE)
+# How long copies are kept: what an old key wrapped must be readable as long as they are.
+JAWORT_DATA_BACKUP_DAYS = env.number("JAWORT_DATA_BACKUP_DAYS", 35)
+JAWORT_KEYSTORE_BACKUP_DAYS = env.number("JAWORT_KEYSTORE_BACKUP_DAYS", 7)
+JAWORT_ROTATION_DAYS = env.number("JAWORT_ROTATION_DAYS", 7)
 # Memory in KiB and iterations of the slow hash of a suppressed address (Argon2id).
 SUPPRESSION_ARGON2 = (8 * 1024, 1)
 

@@ -13,7 +13,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from privacy.vault import SealBroken, Where, keyed_hash, open_system, seal_system
+from privacy.vault import KeyDestroyed, SealBroken, Where, keyed_hash, open_system, seal_system
 
 PLACE = Where("django_session", "session_data", "content")
 
@@ -26,7 +26,7 @@ class SessionStore(db.SessionStore):
         """Empty for what we did not seal: such a session is simply over."""
         try:
             content: dict[str, Any] = json.loads(open_system(PLACE, base64.b64decode(session_data)))
-        except (ValueError, SealBroken):
+        except (ValueError, SealBroken, KeyDestroyed):
             return {}
         return content
 

@@ -5,19 +5,22 @@ Nothing here imports models, because this package is an app of its own (label `k
 
 from privacy.vault.envelope import Where
 from privacy.vault.errors import (
+    EpochInUse,
+    EpochUnknown,
     KeyDestroyed,
     KeystoreDown,
     LinkExpired,
     LinkInvalid,
+    NoEpochs,
     SealBroken,
     VaultError,
     WrongRootKey,
 )
+from privacy.vault.generation import generation, raise_generation
 from privacy.vault.hashes import blind_index, keyed_hash, new_token, token_hash
 from privacy.vault.inbox import destroy_inbox_keys, open_inbox, seal_inbox
 from privacy.vault.keyring import KeyRing
 from privacy.vault.links import read_link, sign_link
-from privacy.vault.proof import confirm_root_key, root_key_fits
 from privacy.vault.subjects import (
     TooManyOrphans,
     new_subject,
@@ -29,13 +32,18 @@ from privacy.vault.subjects import (
     shred_orphans,
 )
 from privacy.vault.system import open_system, seal_system
+from privacy.vault.tombstones import count_tombstones, shred_again, tombstone, tombstones
+from privacy.vault.wrapping import confirm_root_key, root_key_fits
 
 __all__ = [
+    "EpochInUse",
+    "EpochUnknown",
     "KeyDestroyed",
     "KeyRing",
     "KeystoreDown",
     "LinkExpired",
     "LinkInvalid",
+    "NoEpochs",
     "SealBroken",
     "TooManyOrphans",
     "VaultError",
@@ -43,7 +51,9 @@ __all__ = [
     "WrongRootKey",
     "blind_index",
     "confirm_root_key",
+    "count_tombstones",
     "destroy_inbox_keys",
+    "generation",
     "keyed_hash",
     "new_subject",
     "new_subjects",
@@ -51,14 +61,18 @@ __all__ = [
     "open_inbox",
     "open_sealed",
     "open_system",
+    "raise_generation",
     "read_link",
     "root_key_fits",
     "seal",
     "seal_inbox",
     "seal_system",
     "shred",
+    "shred_again",
     "shred_all",
     "shred_orphans",
     "sign_link",
     "token_hash",
+    "tombstone",
+    "tombstones",
 ]

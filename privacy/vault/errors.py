@@ -21,6 +21,18 @@ class WrongRootKey(VaultError):
     """The key file belongs to another keystore. Nothing was written."""
 
 
+class EpochUnknown(KeystoreDown):
+    """The key file of this host does not hold the key's epoch, or not yet. Nothing was changed."""
+
+
+class NoEpochs(VaultError):
+    """There is no key file that can be written, so the key that wraps keys stays what it is."""
+
+
+class EpochInUse(VaultError):
+    """Keys are still wrapped under this epoch. It was not retired."""
+
+
 class LinkInvalid(VaultError):
     """No link of ours, or one made for another purpose."""
 

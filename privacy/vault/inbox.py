@@ -12,18 +12,18 @@ from privacy.vault import store
 from privacy.vault.envelope import Kind, Where, key_version_of, open_with, seal_with
 from privacy.vault.errors import KeyDestroyed
 from privacy.vault.keyring import unwrap_key, wrap_new_key
-from privacy.vault.keys import KEK_EPOCH
+from privacy.vault.wrapping import under_current
 
 FIRST_DAY = date(2020, 1, 1)  # day 0 of the two header bytes, which last until 2199
 FIND = "SELECT wrapped FROM keystore_inboxkey WHERE day = %s"
-ADD = """INSERT INTO keystore_inboxkey (day, epoch, wrapped) VALUES (%s, %s, %s)
-    ON CONFLICT DO NOTHING"""
+ADD = """INSERT INTO keystore_inboxkey (day, epoch, wrapped) SELECT %s, %s, %s
+     WHERE %s = (SELECT max(number) FROM keystore_keyepoch) ON CONFLICT DO NOTHING"""
 
 
 def seal_inbox(where: Where, plaintext: bytes, day: date) -> bytes:
     """Seal under the key of `day`, made when the day's first message comes."""
     key = _find(day) or _made(day)
-    return seal_with(key, Kind.INBOX, (day - FIRST_DAY).days, where, _owner(day), plaintext)
+    return seal_with(key, Kind.INBOX, (day - FIRST_DAY).days, where, owner_of(day), plaintext)
 
 
 def open_inbox(where: Where, sealed: bytes) -> bytes:
@@ -32,7 +32,7 @@ def open_inbox(where: Where, sealed: bytes) -> bytes:
     key = _find(day)
     if key is None:
         raise KeyDestroyed(f"the inbox key of {day} is destroyed: its term is over.")
-    return open_with(key, Kind.INBOX, where, _owner(day), sealed)
+    return open_with(key, Kind.INBOX, where, owner_of(day), sealed)
 
 
 def destroy_inbox_keys(before: date) -> int:
@@ -42,20 +42,25 @@ def destroy_inbox_keys(before: date) -> int:
 
 def _find(day: date) -> AESGCM | None:
     rows = store.read(FIND, [day])
-    return unwrap_key(_owner(day), _place(day), bytes(rows[0][0])) if rows else None
+    return unwrap_key(owner_of(day), place_of(day), bytes(rows[0][0])) if rows else None
 
 
 def _made(day: date) -> AESGCM:
     """The day's key, whoever made it first: two messages may come at once."""
-    store.write(ADD, [day, KEK_EPOCH, wrap_new_key(_owner(day), _place(day))])
+
+    def add(epoch: int) -> int:
+        wrapped = wrap_new_key(owner_of(day), place_of(day), epoch)
+        return store.write(ADD, [day, epoch, wrapped, epoch])
+
+    under_current(add)
     key = _find(day)
     assert key is not None
     return key
 
 
-def _owner(day: date) -> bytes:
+def owner_of(day: date) -> bytes:
     return day.isoformat().encode()
 
 
-def _place(day: date) -> Where:
+def place_of(day: date) -> Where:
     return Where("keystore_inboxkey", "wrapped", day.isoformat())

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from privacy.vault import store
 from privacy.vault.envelope import Kind, Where, key_version_of, open_with, seal_with
 from privacy.vault.errors import KeyDestroyed
-from privacy.vault.keys import KEK_EPOCH, KEY_BYTES, subkey
+from privacy.vault.keys import KEY_BYTES
+from privacy.vault.wrapping import wrapping_key
 
 CLASSES = {"ops": Kind.OPS, "evidence": Kind.EVIDENCE}
 # A subject has one key per class for life, so sealed values of subjects name it by a constant.
@@ -53,16 +54,23 @@ class KeyRing:
             raise KeyDestroyed(f"the {self._klass} key of {subject} is destroyed.") from None
 
 
-def wrap_new_key(owner: bytes, place: Where) -> bytes:
-    """A fresh data key, sealed under the key of the current epoch."""
-    return seal_with(
-        _wrapping_key(KEK_EPOCH), Kind.WRAPPED_KEY, KEK_EPOCH, place, owner, os.urandom(KEY_BYTES)
-    )
+def wrap_new_key(owner: bytes, place: Where, epoch: int) -> bytes:
+    """A fresh data key, sealed under the key of `epoch`."""
+    return wrap_key(os.urandom(KEY_BYTES), owner, place, epoch)
+
+
+def wrap_key(key: bytes, owner: bytes, place: Where, epoch: int) -> bytes:
+    return seal_with(wrapping_key(epoch), Kind.WRAPPED_KEY, epoch, place, owner, key)
 
 
 def unwrap_key(owner: bytes, place: Where, wrapped: bytes) -> AESGCM:
-    kek = _wrapping_key(key_version_of(wrapped))
-    return AESGCM(open_with(kek, Kind.WRAPPED_KEY, place, owner, wrapped))
+    return AESGCM(unwrapped_bytes(owner, place, wrapped))
+
+
+def unwrapped_bytes(owner: bytes, place: Where, wrapped: bytes) -> bytes:
+    """The bare key, for wrapping it anew."""
+    kek = wrapping_key(key_version_of(wrapped))
+    return open_with(kek, Kind.WRAPPED_KEY, place, owner, wrapped)
 
 
 def subject_key_place(subject: UUID, klass: str) -> Where:
@@ -71,7 +79,3 @@ def subject_key_place(subject: UUID, klass: str) -> Where:
 
 def _unwrapped(subject: UUID, klass: str, wrapped: bytes) -> AESGCM:
     return unwrap_key(subject.bytes, subject_key_place(subject, klass), wrapped)
-
-
-def _wrapping_key(epoch: int) -> AESGCM:
-    return AESGCM(subkey(f"kek/{epoch}"))

@@ -7,7 +7,7 @@ Each purpose has its own key, derived by HKDF-Expand (RFC 5869) from 32 random b
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
@@ -19,13 +19,19 @@ LABEL_PREFIX = "jawort/1/"
 INDEX_VERSION = 1
 SUPPRESSION_VERSION = 1
 LINK_VERSIONS = (1,)
-SYSTEM_VERSION = 1
-KEK_EPOCH = 1
 
 
 def subkey(label: str) -> bytes:
-    """32 bytes for one purpose, such as `kek/1`, `bidx/phone/1` or `link/confirm/1`."""
-    return _derive(_root(), label)
+    """32 bytes for one purpose, such as `bidx/phone/1` or `link/confirm/1`."""
+    return _derive(root(), label)
+
+
+def subkey_with(half: bytes, label: str) -> bytes:
+    """32 bytes that need the root and this random `half`: HKDF (RFC 5869) with the half as salt.
+
+    Whoever has one of the two learns nothing, so destroying the half destroys the key.
+    """
+    return HKDF(SHA256(), KEY_BYTES, half, (LABEL_PREFIX + label).encode()).derive(root())
 
 
 def installation() -> bytes:
@@ -33,13 +39,13 @@ def installation() -> bytes:
     return subkey("installation")[:16]
 
 
-def _root() -> bytes:
-    root = settings.JAWORT_KEY
-    if not isinstance(root, bytes) or len(root) != KEY_BYTES:
+def root() -> bytes:
+    key = settings.JAWORT_KEY
+    if not isinstance(key, bytes) or len(key) != KEY_BYTES:
         raise ImproperlyConfigured(f"JAWORT_KEY must be {KEY_BYTES} random bytes in base64.")
-    return root
+    return key
 
 
 @lru_cache(maxsize=256)
-def _derive(root: bytes, label: str) -> bytes:
-    return HKDFExpand(SHA256(), KEY_BYTES, (LABEL_PREFIX + label).encode()).derive(root)
+def _derive(key: bytes, label: str) -> bytes:
+    return HKDFExpand(SHA256(), KEY_BYTES, (LABEL_PREFIX + label).encode()).derive(key)

@@ -12,7 +12,10 @@ class KeyEpoch(models.Model):
 
     number = models.PositiveSmallIntegerField(primary_key=True)
     created_at = models.DateTimeField()
+    # No key is wrapped under it any more; its line in the key file stays for the backups' term …
     retired_at = models.DateTimeField(null=True)
+    # … and is gone then: no copy of the keystore from before opens any more.
+    destroyed_at = models.DateTimeField(null=True)
     # A keyed hash that only the right root key yields: a swapped key file is noticed at once.
     proof = models.BinaryField(max_length=16)
 
@@ -45,3 +48,37 @@ class InboxKey(models.Model):
     day = models.DateField(primary_key=True)
     epoch = models.PositiveSmallIntegerField()
     wrapped = models.BinaryField()
+
+
+class SystemKey(models.Model):
+    """A key for secrets of the house: channels' credentials, seeds of codes, notes of staff.
+
+    The highest number seals; earlier ones open what older copies of the data hold, for their term.
+    """
+
+    number = models.PositiveSmallIntegerField(primary_key=True)
+    epoch = models.PositiveSmallIntegerField()
+    wrapped = models.BinaryField()
+    created_at = models.DateTimeField()
+
+
+class Tombstone(models.Model):
+    """Somebody was erased: a random number, kept here so that an older copy of the data cannot
+    bring them back. `evidence`: the key of the proof was destroyed as well.
+    """
+
+    subject = models.UUIDField(primary_key=True)
+    erased_at = models.DateTimeField()
+    evidence = models.BooleanField(default=False)
+
+
+class Generation(models.Model):
+    """How far data and keys have come together: one row, counted up here first, then in the data.
+
+    A keystore that has come less far than the data is an old copy; so are data that lag behind.
+    """
+
+    value = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="one_generation_row")]

@@ -13,8 +13,7 @@ from privacy.vault import store
 from privacy.vault.envelope import Where
 from privacy.vault.errors import VaultError
 from privacy.vault.keyring import CLASSES, KeyRing, subject_key_place, wrap_new_key
-from privacy.vault.keys import KEK_EPOCH
-from privacy.vault.proof import confirm_once
+from privacy.vault.wrapping import under_current
 
 ROWS_PER_STATEMENT = 2_000
 # A key without a row is young while its transaction runs; after this it has been left behind.
@@ -27,6 +26,7 @@ ADD_KEYS = """
     INSERT INTO keystore_subjectkey (subject, klass, epoch, wrapped, created_at)
     SELECT subject, klass, %s, wrapped, %s
       FROM unnest(%s::uuid[], %s::text[], %s::bytea[]) AS new (subject, klass, wrapped)
+     WHERE %s = (SELECT max(number) FROM keystore_keyepoch)
     ON CONFLICT DO NOTHING"""
 ADD_SUBJECTS = """
     INSERT INTO privacy_datasubject (id, status, created_at)
@@ -48,7 +48,6 @@ def new_subject() -> UUID:
 
 def new_subjects(count: int) -> list[UUID]:
     """`count` new people. If the caller's transaction fails, their keys stay behind as orphans."""
-    confirm_once()
     subjects = [uuid7() for _ in range(count)]
     now = timezone.now()
     for some in _chunks(subjects):
@@ -107,9 +106,13 @@ def shred_orphans(now: datetime) -> int:
 
 def _add_keys(subjects: list[UUID], now: datetime) -> None:
     pairs = [(subject, klass) for subject in subjects for klass in CLASSES]
-    wrapped = [wrap_new_key(subject.bytes, subject_key_place(subject, k)) for subject, k in pairs]
     owners, classes = [subject for subject, _ in pairs], [klass for _, klass in pairs]
-    store.write(ADD_KEYS, [KEK_EPOCH, now, owners, classes, wrapped])
+
+    def add(epoch: int) -> int:
+        wrapped = [wrap_new_key(one.bytes, subject_key_place(one, k), epoch) for one, k in pairs]
+        return store.write(ADD_KEYS, [epoch, now, owners, classes, wrapped, epoch])
+
+    under_current(add)
 
 
 def _key_pages(before: datetime) -> Iterator[list[UUID]]:

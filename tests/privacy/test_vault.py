@@ -26,7 +26,7 @@ from privacy.vault import (
     SealBroken,
     Where,
     keys,
-    proof,
+    system,
 )
 from privacy.vault.envelope import Kind, open_with, seal_with
 
@@ -186,14 +186,26 @@ def test_a_wrong_database_does_not_cost_all_keys(transactional_db):
     assert all(KeyRing.load(subjects).has(subject) for subject in subjects)
 
 
-def test_secrets_of_the_house_open_with_the_root_key_alone(where, settings):
+def test_secrets_of_the_house_hang_on_keys_of_the_keystore(db, where, settings):
     sealed = vault.seal_system(where, b"bot token")
     assert vault.open_system(where, sealed) == b"bot token"
+    assert sealed[:4] == bytes((1, Kind.SYSTEM, 0, 2))
+
+    system._remembered.clear()
+    with connections["keystore"].cursor() as cursor:
+        cursor.execute("DELETE FROM keystore_systemkey")
+    with pytest.raises(KeyDestroyed):
+        vault.open_system(where, sealed)
 
     settings.JAWORT_KEY = os.urandom(32)
+    with pytest.raises(vault.EpochUnknown):
+        vault.seal_system(where, b"bot token")
 
-    with pytest.raises(SealBroken):
-        vault.open_system(where, sealed)
+
+def test_secrets_sealed_before_there_were_keys_of_the_house_still_open(where):
+    old = seal_with(AESGCM(keys.subkey("system/1")), Kind.SYSTEM, 1, where, b"", b"bot token")
+
+    assert vault.open_system(where, old) == b"bot token"
 
 
 def test_a_body_of_the_inbox_dies_with_the_key_of_its_day(db, where):
@@ -332,15 +344,19 @@ def test_a_key_file_for_its_owner_alone_is_read(tmp_path, monkeypatch):
     assert env.root_key("JAWORT_KEY", tmp_path / "none") == bytes(range(32))
 
 
-def test_another_root_key_than_the_keystores_is_refused(db, settings, monkeypatch):
-    monkeypatch.setattr(proof, "_confirmed", set())
+def test_another_root_key_than_the_keystores_is_refused(db, where, settings):
     vault.confirm_root_key()
     vault.confirm_root_key()
-    proof._confirmed.clear()
+    sealed = vault.seal_inbox(where, b"STOP", date(2026, 11, 21))
     settings.JAWORT_KEY = os.urandom(32)
 
     with pytest.raises(vault.WrongRootKey, match="JAWORT_KEY_FILE"):
+        vault.confirm_root_key()
+    with pytest.raises(vault.EpochUnknown, match="JAWORT_KEY_FILE"):
         vault.new_subject()
+    # Not broken, for that would be given up: it waits for the right root.
+    with pytest.raises(KeystoreDown):
+        vault.open_inbox(where, sealed)
 
     assert DataSubject.objects.count() == 0
 
