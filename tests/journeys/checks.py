@@ -4,13 +4,12 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import ConsoleMessage, Page, Request
+from playwright.sync_api import ConsoleMessage, Page, Request, ViewportSize
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
-
-
-WIDE = 600  # pixels
+PHONE: ViewportSize = {"width": 390, "height": 844}
+NARROWEST: ViewportSize = {"width": 360, "height": 740}
 
 
 @cache
@@ -50,6 +49,10 @@ def accessibility_faults(page: Page, *only: str) -> list[str]:
     policy does not concern.
     """
     page.evaluate(axe())
+    return _axe(page, *only)
+
+
+def _axe(page: Page, *only: str) -> list[str]:
     wanted = {"type": "rule", "values": only} if only else {"type": "tag", "values": RULES}
     found = page.evaluate("only => axe.run(document, {runOnly: only})", wanted)
     return [
@@ -59,10 +62,22 @@ def accessibility_faults(page: Page, *only: str) -> list[str]:
     ]
 
 
-def faults_at_this_size(page: Page) -> list[str]:
-    """All faults on a wide page; on a narrow one, which has the same elements, its looks."""
-    width = page.viewport_size["width"] if page.viewport_size else 0
-    return accessibility_faults(page, *(("color-contrast",) if width < WIDE else ()))
+def faults_at_every_size(page: Page) -> list[str]:
+    """All faults of a wide light page; then what changes on a narrow dark one: colours and width.
+
+    One visit for both: the elements are the same, and a visit is what takes the time.
+    """
+    wide = page.viewport_size
+    faults = accessibility_faults(page) + ["sideways"] * scrolls_sideways(page)
+    page.emulate_media(color_scheme="dark")
+    for size in (PHONE, NARROWEST):
+        page.set_viewport_size(size)
+        faults += [f"sideways at {size['width']} pixels"] * scrolls_sideways(page)
+    faults += [f"narrow and dark: {fault}" for fault in _axe(page, "color-contrast")]
+    page.emulate_media(color_scheme="light")
+    if wide:
+        page.set_viewport_size(wide)
+    return faults
 
 
 def scrolls_sideways(page: Page) -> bool:

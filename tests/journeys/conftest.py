@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.journeys.checks import Watch
+from tests.journeys.checks import NARROWEST, PHONE, Watch
+
+__all__ = ["NARROWEST", "PHONE"]
 
 CHROMIUM = os.environ.get("JAWORT_CHROMIUM") or shutil.which("chromium")
 FLAGS = (
@@ -24,8 +26,6 @@ FLAGS = (
     "--no-first-run",
 )
 DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
-NARROWEST = {"width": 360, "height": 740}
 
 # Playwright keeps an event loop in this thread; Django would refuse the database beside it.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -63,6 +63,7 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
             color_scheme=scheme,  # type: ignore[arg-type]
             locale=lang,
             has_touch=size["width"] < 600,
+            reduced_motion="reduce",  # colours change at once, and are judged as they stay
         )
         context.set_default_timeout(15_000)
         contexts.append(context)

@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
@@ -16,7 +17,11 @@ from subscriptions.actions import opt_in as opt_in_actions
 from subscriptions.actions.wordings import publish_defaults
 from subscriptions.models import Segment
 from tests.broadcasts.house import SYSTEM, make_channel, make_newsletter, make_staff, subscribe
-from tests.journeys.checks import accessibility_faults, scrolls_sideways
+from tests.journeys.checks import (
+    accessibility_faults,
+    faults_at_every_size,
+    scrolls_sideways,
+)
 from tests.journeys.conftest import DESKTOP, NARROWEST, PHONE, NewPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -101,16 +106,9 @@ def sign_in(page: Page, origin: str, user: User) -> None:
     page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": origin}])
 
 
-@pytest.mark.parametrize(
-    ("size", "scheme"),
-    [(DESKTOP, "light"), (PHONE, "dark")],
-    ids=["desk", "dark phone"],
-)
-def test_every_page_is_for_everybody(
-    new_page: NewPage, live_server, newsroom, everyone, pictures, size, scheme
-):
+def test_every_page_is_for_everybody(new_page: NewPage, live_server, newsroom, everyone, pictures):
     """Labels, contrast, order of headings, nothing cut off, nothing the policy forbids."""
-    page = new_page(size, scheme)
+    page = new_page()
     faults: dict[str, list[str]] = {}
     for name, path in newsroom.items():
         if name == "inbox":
@@ -118,18 +116,20 @@ def test_every_page_is_for_everybody(
         answer = page.goto(live_server.url + path)
         assert answer is not None
         assert answer.status in {200, 404}, name
-        # The page is the same one on the phone; what changes is its colours and its width.
-        faults[name] = accessibility_faults(page, *(("color-contrast",) if size is PHONE else ()))
-        faults[name] += ["sideways"] * scrolls_sideways(page)
+        faults[name] = faults_at_every_size(page)
         if pictures and name in PICTURED:
-            suffix = "phone-dark" if size is PHONE else "desk"
-            page.screenshot(path=pictures / f"{name}-{suffix}.png", full_page=True)
-        if size is PHONE:
-            page.set_viewport_size(NARROWEST)  # type: ignore[arg-type]
-            faults[name] += ["sideways when narrow"] * scrolls_sideways(page)
-            page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+            take_pictures(page, pictures / name)
 
     assert {name: found for name, found in faults.items() if found} == {}
+
+
+def take_pictures(page: Page, name: Path) -> None:
+    page.screenshot(path=f"{name}-desk.png", full_page=True)
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size(PHONE)
+    page.screenshot(path=f"{name}-phone-dark.png", full_page=True)
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(DESKTOP)
 
 
 def test_the_checks_see_a_bad_page(new_page: NewPage):
