@@ -57,6 +57,15 @@ class UploadForm(forms.Form):
     legal_basis = forms.ChoiceField(
         label=gettext_lazy("Why may they be written to?"), choices=Subscription.LegalBasis.choices
     )
+    similar_offers = forms.CharField(
+        label=gettext_lazy("Existing customers: what of your own is offered to them?"),
+        help_text=gettext_lazy(
+            "Only for § 7(3) UWG: your own goods or services that are similar to what was sold. "
+            "The data-protection officer decides about it."
+        ),
+        max_length=300,
+        required=False,
+    )
     file = forms.FileField(label=gettext_lazy("File (CSV)"))
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
@@ -137,6 +146,7 @@ def new_import(request: HttpRequest) -> HttpResponse:
                 newsletter=form.cleaned_data["newsletter"],
                 channel=form.cleaned_data["channel"],
                 legal_basis=form.cleaned_data["legal_basis"],
+                similar_offers=form.cleaned_data["similar_offers"],
                 content=form.cleaned_data["file"].read(),
                 actor=actor,
             )

@@ -18,13 +18,14 @@ from subscriptions.actions.wordings import staff_of
 from subscriptions.consent import Change, State
 from subscriptions.errors import ImportDecided, ImportRefused, SameHands
 from subscriptions.imports.check import LOADED, Checker, Verdict, counts_of, report_of
-from subscriptions.imports.load import ROWS_AT_A_TIME, load_rows, write_records
+from subscriptions.imports.load import METHOD, ROWS_AT_A_TIME, load_rows, write_records
 from subscriptions.imports.read import read_rows
 from subscriptions.models import ConsentRecord, Evidence, Import, Newsletter, Subscription
 
 Progress = Callable[[int], object]
 UPLOAD, APPROVE = "import.upload", "import.approve"
 Status = Import.Status
+CUSTOMER = Subscription.LegalBasis.EXISTING_CUSTOMER
 
 
 def _quiet(done: int) -> None:
@@ -38,24 +39,26 @@ def check_import(
     content: bytes,
     actor: Actor,
     legal_basis: str = Subscription.LegalBasis.CONSENT,
+    similar_offers: str = "",
     progress: Progress = _quiet,
 ) -> Import:
     """Read and judge a file; nobody in it is stored yet. Raises `ImportRefused` for the whole.
 
     The file itself is kept sealed until it is loaded, of its rows only line numbers and codes.
+    `similar_offers` says, for existing customers, what of one's own is offered to them.
     """
     require(actor, UPLOAD, newsletter.pk)
     uploader = staff_of(actor)
     if uploader is None:
         raise ImportRefused("A list is uploaded by a member of staff, who answers for it.")
-    if not newsletter.channels.filter(pk=channel.pk).exists():
-        raise ImportRefused("The newsletter is not offered on this channel.")
+    _may_be_brought(newsletter, channel, legal_basis, similar_offers)
     rows = read_rows(content)
-    verdicts = Checker(newsletter, channel).check(rows, progress)
+    verdicts = Checker(newsletter, channel, legal_basis).check(rows, progress)
     imported = Import(
         newsletter=newsletter,
         channel=channel,
         legal_basis=Subscription.LegalBasis(legal_basis),
+        similar_offers=similar_offers.strip() if legal_basis == CUSTOMER else "",
         file_sha256=sha256(content).hexdigest(),
         counts=counts_of(verdicts),
         report=report_of(verdicts),
@@ -63,16 +66,42 @@ def check_import(
         uploaded_at=timezone.now(),
     )
     imported.content_sealed = seal_system(_where(imported), content)
-    with transaction.atomic():
-        imported.save(force_insert=True)
-        record(
-            "import.checked",
-            actor=actor,
-            obj="import",
-            ref=imported.pk,
-            facts={"rows": imported.counts["rows"], "good": imported.counts.get("good", 0)},
-        )
+    _keep(imported, actor)
     return imported
+
+
+def _may_be_brought(
+    newsletter: Newsletter, channel: Channel, legal_basis: str, similar_offers: str
+) -> None:
+    """Raise `ImportRefused` for a list that no row of it could save."""
+    if not newsletter.channels.filter(pk=channel.pk).exists():
+        raise ImportRefused("The newsletter is not offered on this channel.")
+    if newsletter.for_children:
+        raise ImportRefused(
+            "This newsletter is directed at children: everybody declares their age, so no list "
+            "can bring them (Art. 8 GDPR)."
+        )
+    if legal_basis == CUSTOMER and not similar_offers.strip():
+        raise ImportRefused(
+            "Say which similar goods or services of your own are offered (section 7(3) UWG)."
+        )
+
+
+@transaction.atomic
+def _keep(imported: Import, actor: Actor) -> None:
+    imported.save(force_insert=True)
+    counts = imported.counts
+    record(
+        "import.checked",
+        actor=actor,
+        obj="import",
+        ref=imported.pk,
+        facts={
+            "rows": counts["rows"],
+            "good": counts.get("good", 0),
+            "basis": str(imported.legal_basis),
+        },
+    )
 
 
 def load_import(*, imported: Import, actor: Actor, progress: Progress = _quiet) -> Import:
@@ -85,7 +114,7 @@ def load_import(*, imported: Import, actor: Actor, progress: Progress = _quiet) 
     if imported.status != Status.CHECKED or imported.content_sealed is None:
         raise ImportDecided("This list has been loaded, rejected or forgotten: check it again.")
     rows = read_rows(open_system(_where(imported), bytes(imported.content_sealed)))
-    checker = Checker(imported.newsletter, imported.channel)
+    checker = Checker(imported.newsletter, imported.channel, imported.legal_basis)
     verdicts = checker.check(rows)
     with transaction.atomic():
         held = _held(imported, Status.CHECKED)
@@ -113,7 +142,7 @@ def approve_import(*, imported: Import, actor: Actor, progress: Progress = _quie
     """
     require(actor, APPROVE, imported.newsletter_id)
     _other_hands(imported, actor)
-    checker, opened = Checker(imported.newsletter, imported.channel), 0
+    checker, opened = Checker(imported.newsletter, imported.channel, imported.legal_basis), 0
     hashes = _slow_hashes(checker, imported)
     with transaction.atomic():
         held = _held(imported, Status.LOADED)
@@ -254,9 +283,14 @@ def _given(imported: Import, one: Subscription, ring: KeyRing) -> Change:
         channel_kind=imported.channel.kind,
         canonical=_spelled(one, ring),
         state=State.GIVEN,
-        method="import",
+        method=METHOD[imported.legal_basis],
         at=one.confirmed_at or timezone.now(),
-        evidence={"import": imported.pk, "approved_at": timezone.now()},
+        evidence={
+            "import": imported.pk,
+            "approved_at": timezone.now(),
+            "legal_basis": str(imported.legal_basis),
+            "similar_offers": imported.similar_offers,
+        },
     )
 
 

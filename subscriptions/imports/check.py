@@ -28,8 +28,12 @@ CODES = {
     "missing_address": _("No telephone number or e-mail address"),
     "bad_address": _("There is no such telephone number or e-mail address"),
     "missing_evidence": _("No proof of consent: date, and source or wording, are needed"),
-    "bad_date": _("The date of the consent cannot be read"),
-    "future_date": _("The date of the consent is in the future"),
+    "missing_sale": _(
+        "No proof of a sale: its date, what was sold, and how the person was told that they can "
+        "object are needed"
+    ),
+    "bad_date": _("The date of the consent or sale cannot be read"),
+    "future_date": _("The date of the consent or sale is in the future"),
     "unknown_topic": _("The newsletter has no such topic"),
     "unknown_language": _("Unknown language"),
     "unknown_status": _("Unknown status"),
@@ -83,8 +87,14 @@ class Verdict:
 class Checker:
     """Judges rows for one newsletter on one channel; its look-ups are made once for all rows."""
 
-    def __init__(self, newsletter: Newsletter, channel: Channel) -> None:
+    def __init__(
+        self,
+        newsletter: Newsletter,
+        channel: Channel,
+        legal_basis: str = Subscription.LegalBasis.CONSENT,
+    ) -> None:
         self.newsletter = newsletter
+        self.is_sale = legal_basis == Subscription.LegalBasis.EXISTING_CUSTOMER
         self.channel = channel
         self.adapter: Adapter = adapter_of(channel)
         self.zone = ZoneInfo(newsletter.time_zone)
@@ -112,12 +122,13 @@ class Checker:
     def _alone(self, row: Row) -> Verdict:
         verdict = Verdict(row.line, "good")
         verdict.first_name, verdict.last_name = row["first_name"][:100], row["last_name"][:100]
-        verdict.source, verdict.wording = row["consent_source"], row["wording"]
+        verdict.source = row["sale"] if self.is_sale else row["consent_source"]
+        verdict.wording = row["wording"]
         verdict.code = (
             ("broken_row" if row.is_broken else "")
             or self._address(row, verdict)
             or _status(row)
-            or self._consent(row, verdict)
+            or self._evidence(row, verdict)
             or self._choices(row, verdict)
             or "good"
         )
@@ -134,10 +145,14 @@ class Checker:
         is_dialled = verdict.canonical.startswith("+") and LETTER.search(row["address"])
         return "bad_address" if is_dialled else ""
 
-    def _consent(self, row: Row, verdict: Verdict) -> str:
-        if not row["consent_at"] or not (row["consent_source"] or row["wording"]):
+    def _evidence(self, row: Row, verdict: Verdict) -> str:
+        """Of a consent; or of a sale, and that the person was told at it (section 7(3) UWG)."""
+        if self.is_sale and not (row["sold_at"] and row["sale"] and row["wording"]):
+            return "missing_sale"
+        when = row["sold_at"] if self.is_sale else row["consent_at"]
+        if not when or not (verdict.source or verdict.wording):
             return "missing_evidence"
-        verdict.consent_at = read_date(row["consent_at"], self.zone)
+        verdict.consent_at = read_date(when, self.zone)
         if verdict.consent_at is None or verdict.consent_at < OLDEST:
             return "bad_date"
         return "future_date" if verdict.consent_at > timezone.now() + CLOCK_SLACK else ""

@@ -24,6 +24,11 @@ from subscriptions.models import (
 )
 
 ROWS_AT_A_TIME = 1_000
+# What the ledger calls the way in: who bought something has agreed to nothing.
+METHOD = {
+    Subscription.LegalBasis.CONSENT: "import",
+    Subscription.LegalBasis.EXISTING_CUSTOMER: "existing_customer",
+}
 ADDRESS = "messengers_address"
 
 
@@ -155,8 +160,8 @@ def _change(imported: Import, place: Place, subscription: Subscription, now: dat
     is_good = verdict.code == "good"
     evidence: dict[str, Any] = {"import": imported.pk, "line": verdict.line}
     if is_good and verdict.consent_at:
-        evidence |= {"consent_at": verdict.consent_at, "source": verdict.source}
-        evidence |= {"wording": verdict.wording, "file_sha256": imported.file_sha256}
+        evidence |= _claimed(verdict, Subscription.LegalBasis(imported.legal_basis))
+        evidence |= {"file_sha256": imported.file_sha256}
     return Change(
         subject=place.address.subject,
         subscription=subscription.pk,
@@ -164,7 +169,17 @@ def _change(imported: Import, place: Place, subscription: Subscription, now: dat
         channel_kind=imported.channel.kind,
         canonical=verdict.canonical,
         state=State.REQUESTED if is_good else State.WITHDRAWN,
-        method="import",
+        method=METHOD[Subscription.LegalBasis(imported.legal_basis)] if is_good else "import",
         at=verdict.consent_at or now,
         evidence=evidence,
     )
+
+
+def _claimed(verdict: Verdict, basis: Subscription.LegalBasis) -> dict[str, Any]:
+    """What the row says: of a consent, or of a sale and what the customer was told at it."""
+    if basis == Subscription.LegalBasis.EXISTING_CUSTOMER:
+        told = {"sold_at": verdict.consent_at, "sale": verdict.source, "told": verdict.wording}
+        return {**told, "legal_basis": str(basis)}
+    return {
+        "consent_at": verdict.consent_at, "source": verdict.source, "wording": verdict.wording
+    }  # fmt: skip

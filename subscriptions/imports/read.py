@@ -34,7 +34,15 @@ HEADINGS = {
     "consent_source": (
         "quelle, herkunft, nachweis, beleg, formular, consent source, source, evidence, proof, form"
     ),
-    "wording": "wortlaut, einwilligungstext, text, wording, consent text",
+    "wording": (
+        "wortlaut, einwilligungstext, text, wording, consent text, hinweis, widerspruchshinweis, "
+        "hinweis bei erhebung, notice at collection, objection notice"
+    ),
+    "sold_at": (
+        "kaufdatum, gekauft am, bestelldatum, bestellt am, verkauft am, vertrag vom, sold at, "
+        "purchase date, purchased at, order date, date of sale"
+    ),
+    "sale": "kauf, produkt, ware, bestellung, artikel, leistung, vertrag, sale, product, purchase",
     "status": "status, zustand, state",
 }
 

@@ -31,6 +31,11 @@ class Command(BaseCommand):
             choices=Subscription.LegalBasis.values,
             default=Subscription.LegalBasis.CONSENT.value,
         )
+        parser.add_argument(
+            "--similar-offers",
+            default="",
+            help="existing customers: which similar goods or services of your own are offered",
+        )
         parser.add_argument("--load", action="store_true", help="store the good rows")
         parser.add_argument("--report", type=Path, help="write every refused line to this file")
 
@@ -55,6 +60,7 @@ class Command(BaseCommand):
                 content=content,
                 actor=actor,
                 legal_basis=options["legal_basis"],
+                similar_offers=options["similar_offers"],
                 progress=bar.update,
             )
         if options["load"]:
