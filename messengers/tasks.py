@@ -6,17 +6,14 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from messengers import engine
+from messengers import engine, expiry
 from messengers.doorbell import HANDLE_INBOX, ring
 from messengers.engine.claim import due_channels
 from messengers.inbox import handle_pending
 from messengers.models import InboundEvent
-from messengers.outbox import forget_deliveries
 from messengers.receipts import give_up, merge_receipts
 from messengers.stopping import stop
 from privacy.retention.registry import expires
-from privacy.retention.rules import starts_before
-from privacy.vault import destroy_inbox_keys
 
 WORK_SECONDS = 30.0
 
@@ -61,13 +58,11 @@ def sweep() -> None:
 
 @expires("inbox_body")
 def forget_bodies(now: datetime) -> int:
-    """Destroy the keys of old days, and with them every body of that day; then the empty rows."""
-    before = starts_before("inbox_body", now)
-    destroy_inbox_keys(before.date())
-    return InboundEvent.objects.filter(day__lt=before.date()).delete()[0]
+    """Rows of days whose term is over; the keys of these days go beside it, with all copies."""
+    return expiry.forget_events(now)
 
 
 @expires("delivery_record")
 def forget_old_deliveries(now: datetime) -> int:
     """Who was written to is forgotten; how many were stays with the batches."""
-    return forget_deliveries(starts_before("delivery_record", now))
+    return expiry.forget_deliveries(now)

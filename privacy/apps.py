@@ -19,10 +19,20 @@ class PrivacyConfig(AppConfig):
 
 
 def _write_default_rules(using: str, **more: Any) -> None:
-    """Retention rules are there from the first start; a publisher adds others."""
+    """Retention rules are there from the first start; a publisher adds others.
+
+    On the way back to an older version the table is not there, or not yet whole again.
+    """
     from privacy.models import RetentionRule
     from privacy.retention.rules import ensure_defaults
 
-    has_table = RetentionRule._meta.db_table in connections[using].introspection.table_names()
-    if using == DEFAULT_DB_ALIAS and has_table:
+    if using != DEFAULT_DB_ALIAS:
+        return
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM information_schema.columns WHERE table_name = %s",
+            [RetentionRule._meta.db_table],
+        )
+        columns = cursor.fetchone()[0]
+    if columns == len(RetentionRule._meta.local_concrete_fields):
         ensure_defaults()

@@ -5,40 +5,42 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models import Exists, OuterRef, Q
 
 from messengers.models import Address
 from privacy.access import Actor
 from privacy.audit import record
-from privacy.models import DataSubject, Request
+from privacy.models import DataSubject, LegalHold, Request
 from privacy.requests.verbs import erase_everywhere, under_way
+from privacy.retention import holds
 from privacy.retention.rules import starts_before
 from privacy.vault import shred_all
 from subscriptions import caps
-from subscriptions.actions.withdrawal import lapse
-from subscriptions.models import Evidence, Import, OptIn, Reply, Subscriber, Subscription
+from subscriptions.models import Evidence, Import, OptIn, Reply, Subscription
 from subscriptions.queries import is_known
 
-# law.md, section 1: courts accept between 18 months and four years of disuse; the shortest counts.
-UNUSED_TERM = timedelta(days=548)
 # Long enough for the answer to somebody's first message to leave; then nothing needs the address.
 STRANGER_TERM = timedelta(minutes=10)
 AT_A_TIME = 500
+ROWS_AT_A_TIME = 5_000
 RETENTION = Actor.system("retention")
 
 
 def expire_opt_ins(now: datetime) -> int:
     """Erase questions whose term is over, with the person if nothing else is known of them."""
-    expired = OptIn.objects.filter(erase_at__lte=now).select_related("address")[:AT_A_TIME]
-    return sum(_expire(opt_in) for opt_in in expired)
+    expired = OptIn.objects.filter(erase_at__lte=now).exclude(
+        Q(token_hash=None, address__subject__in=holds.held("pending_opt_in_chat"))
+        | Q(token_hash__isnull=False, address__subject__in=holds.held("pending_opt_in"))
+    )
+    return sum(_expire(opt_in) for opt_in in expired.select_related("address")[:AT_A_TIME])
 
 
 def forget_replies(now: datetime) -> int:
     """Erase texts to the editors when their term is over, read or not."""
+    old = Reply.objects.filter(received_at__lte=starts_before("inbound_text", now))
+    free = old.exclude(address__subject__in=holds.held("inbound_text"))
     with transaction.atomic():
-        due = Reply.objects.filter(received_at__lte=starts_before("inbound_text", now))
-        count, _ = due.delete()
+        count, _ = Reply.objects.filter(pk__in=free.values("pk")[:ROWS_AT_A_TIME]).delete()
         if count:
             record("reply.expired", actor=RETENTION, obj="reply", ref="", facts={"removed": count})
     return count
@@ -48,23 +50,6 @@ def forget_files(now: datetime) -> int:
     """Erase checked lists that nobody loaded."""
     old = Import.objects.filter(uploaded_at__lte=starts_before("import_file", now))
     return old.exclude(content_sealed=None).update(content_sealed=None)
-
-
-def forget_ended(now: datetime) -> int:
-    """Erase people whose consents have all ended so long ago that nobody can ask for the proof."""
-    due = starts_before("consent_evidence", now)
-    ended = Subscription.objects.filter(subscriber=OuterRef("pk"), ended_at__lt=due)
-    lasting = Subscription.objects.filter(subscriber=OuterRef("pk")).exclude(ended_at__lt=due)
-    people = Subscriber.objects.filter(Exists(ended)).exclude(Exists(lasting))
-    return sum(_forget_person(person.pk, now) for person in people[:AT_A_TIME])
-
-
-def lapse_unused(now: datetime) -> int:
-    """End consents on which nothing was sent for too long: nobody expects it any more."""
-    used = Coalesce("last_used_at", Greatest("confirmed_at", "imported_by__decided_at"))
-    unused = Subscription.objects.filter(status=Subscription.Status.CONFIRMED).annotate(used=used)
-    due = unused.filter(used__lte=now - UNUSED_TERM).select_related("address", "newsletter")
-    return sum(lapse(subscription=one, event_at=now) for one in due[:AT_A_TIME])
 
 
 def forget_counters(now: datetime) -> int:
@@ -77,6 +62,7 @@ def forget_strangers(now: datetime) -> int:
         Exists(Subscription.objects.filter(address=OuterRef("pk")))
         | Exists(OptIn.objects.filter(address=OuterRef("pk")))
         | Exists(Reply.objects.filter(address=OuterRef("pk")))
+        | Exists(LegalHold.objects.filter(subject=OuterRef("subject"), ended_at=None))
     )
     return sum(_forget(address) for address in strangers.order_by("created_at")[:AT_A_TIME])
 
@@ -94,7 +80,7 @@ def _expire(opt_in: OptIn) -> int:
 
 
 @transaction.atomic
-def _forget_person(subject: UUID, now: datetime) -> int:
+def forget_person(subject: UUID, now: datetime) -> int:
     """Rows first, keys last. The bare number stays, so that a restored backup is erased again."""
     if Request.objects.filter(subject=subject, closed_at=None).exists():
         return 0
@@ -115,7 +101,8 @@ def _forget(address: Address) -> int:
 def _erase_person_if_unknown(address: Address) -> bool:
     """Rows first, key last: after the commit, or by the sweep of orphans if we die in between."""
     subject = address.subject
-    if is_known(address) or under_way(subject) or _is_in_a_request(subject):
+    is_needed = is_known(address) or under_way(subject) or _is_in_a_request(subject)
+    if is_needed or holds.concerns(subject):
         return False
     erase_everywhere(subject)
     DataSubject.objects.filter(pk=subject).delete()

@@ -1,7 +1,7 @@
 """Rung by beat. What is due stands in the database; running twice changes nothing more.
 
-The functions below are registered with the retention engine, which runs them at its own tick and
-writes down how much each of them removed.
+The functions below are registered with the retention engine, which runs them at its own tick or in
+its night's plan, and writes down how much each of them removed.
 """
 
 from datetime import datetime
@@ -12,7 +12,9 @@ from django.utils import timezone
 from privacy.retention.registry import expires
 from privacy.retention.rules import ensure_defaults
 from privacy.retention.run import run
-from subscriptions import forget
+from subscriptions import expiry, forget
+from subscriptions import lapse as disuse
+from subscriptions.models import StartToken, Subscription
 
 
 @shared_task(ignore_result=True)
@@ -22,15 +24,20 @@ def tick() -> None:
     run(timezone.now())
 
 
-@expires("pending_opt_in")
+@expires("pending_opt_in", often=True)
 def expire_opt_ins(now: datetime) -> int:
     """Requests nobody confirmed, with the person; each row knows the end of its term."""
     return forget.expire_opt_ins(now) + forget.forget_strangers(now)
 
 
-@expires("pending_opt_in")
+@expires("pending_opt_in", often=True)
 def forget_counters(now: datetime) -> int:
     return forget.forget_counters(now)
+
+
+@expires("pending_opt_in", often=True)
+def forget_start_tokens(now: datetime) -> int:
+    return StartToken.objects.filter(expires_at__lte=now).delete()[0]
 
 
 @expires("inbound_text")
@@ -45,10 +52,17 @@ def forget_files(now: datetime) -> int:
 
 
 @expires("active_subscription")
+def forget_choices(now: datetime) -> int:
+    """Topics of ended subscriptions: the end itself removes them, this finds what it missed."""
+    return Subscription.topics.through.objects.exclude(subscription__ended_at=None).delete()[0]
+
+
+@expires("consent_lapse")
 def lapse_unused(now: datetime) -> int:
-    return forget.lapse_unused(now)
+    return disuse.lapse_unused(now)
 
 
 @expires("consent_evidence")
 def forget_ended(now: datetime) -> int:
-    return forget.forget_ended(now)
+    """People of whom nothing has to be proven any more, then single records of the others."""
+    return expiry.forget_ended(now) or expiry.forget_records(now)

@@ -14,7 +14,7 @@ DPO = frozenset(
     {
         "person.read", "person.export", "person.erase", "request.work", "import.approve",
         "audit.read", "retention.read", "subscription.read", "newsletter.read",
-        "approval.give",
+        "approval.give", "retention.manage",
     }
 )  # fmt: skip
 # Gives rights to others, and has none over people or messages.
@@ -38,5 +38,6 @@ HOUSE_ACTIONS = frozenset(
     {
         "person.read", "person.export", "person.erase", "request.work", "audit.read",
         "retention.read", "user.manage", "channel.manage", "token.manage", "approval.give",
+        "retention.manage",
     }
 )  # fmt: skip

@@ -40,6 +40,11 @@ def is_class_held(data_class: str) -> bool:
     return _open(data_class).filter(subject=None).exists()
 
 
+def concerns(subject: UUID) -> bool:
+    """Whether anything of this person is held, so that their keys must stay."""
+    return LegalHold.objects.filter(subject=subject, ended_at=None).exists()
+
+
 def of(subject: UUID) -> list[LegalHold]:
     """The open holds that concern this person, the oldest first."""
     mine = LegalHold.objects.filter(Q(subject=subject) | Q(subject=None), ended_at=None)

@@ -3,8 +3,12 @@
     @expires("inbound_text")
     def remove_old_texts(now: datetime) -> int:
 
-The function removes what is due at `now`, in batches of its own, and tells how much. It may run
-twice at once and any number of times. It stands in `tasks.py`, which the tick imports.
+The function removes one batch of what is due at `now`, leaves what is held by a legal hold, and
+tells how much it removed; 0 means that nothing is left for it. It may run twice at once and any
+number of times. It stands in `tasks.py`, which the tick imports; SQL of its own counts the same
+rows (`keeps` in privacy/retention/stock.py).
+
+Most classes are worked on once a night, after a plan. Terms of minutes and hours are `often=True`.
 """
 
 from collections.abc import Callable
@@ -16,9 +20,10 @@ from privacy.retention.defaults import DATA_CLASSES
 
 Expiry = Callable[[datetime], int]
 _expiries: dict[str, list[Expiry]] = {}
+_often: set[Expiry] = set()
 
 
-def expires(data_class: str) -> Callable[[Expiry], Expiry]:
+def expires(data_class: str, *, often: bool = False) -> Callable[[Expiry], Expiry]:
     """Register a function for a class of privacy/retention/defaults.py."""
     if data_class not in DATA_CLASSES:
         raise ValueError(f"{data_class} is no class of data with a retention rule.")
@@ -27,6 +32,8 @@ def expires(data_class: str) -> Callable[[Expiry], Expiry]:
         known = _expiries.setdefault(data_class, [])
         if function not in known:
             known.append(function)
+        if often:
+            _often.add(function)
         return function
 
     return register
@@ -36,3 +43,21 @@ def expiries() -> dict[str, list[Expiry]]:
     """All that are registered, by class of data."""
     autodiscover_modules("tasks")
     return dict(_expiries)
+
+
+def of_the_minute() -> dict[str, list[Expiry]]:
+    """What runs at every tick."""
+    return _chosen(is_often=True)
+
+
+def of_the_night() -> dict[str, list[Expiry]]:
+    """What runs once a day, after a plan."""
+    return _chosen(is_often=False)
+
+
+def _chosen(*, is_often: bool) -> dict[str, list[Expiry]]:
+    chosen = {
+        name: [one for one in functions if (one in _often) == is_often]
+        for name, functions in expiries().items()
+    }
+    return {name: functions for name, functions in chosen.items() if functions}

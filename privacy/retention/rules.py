@@ -7,23 +7,39 @@ from django.conf import settings
 
 from privacy.models import RetentionRule
 from privacy.retention.defaults import DEFAULTS, VALID_FROM
+from privacy.retention.terms import NoTerm, Term
 
-
-class NoTerm(LookupError):
-    """This class of data stays as long as its purpose: no date can be computed."""
+__all__ = [
+    "NoTerm",
+    "ensure_defaults",
+    "history_of",
+    "rule_of",
+    "rules_on",
+    "starts_before",
+    "term_of",
+    "zone",
+]
+APPROVED = RetentionRule.Status.APPROVED
 
 
 def ensure_defaults() -> int:
     """Write the default rules that are not there yet; how many. Runs after every migration."""
-    known = set(RetentionRule.objects.values_list("data_class", flat=True))
+    rows = list(RetentionRule.objects.values_list("data_class", "owner", "proposed_by"))
+    known = {name for name, _owner, _by in rows}
+    for name in {name for name, owner, by in rows if not owner and by is None}:
+        _complete(name)
     missing = [
         RetentionRule(
             data_class=name,
             starts_with=rule.starts_with,
             period=rule.period,
+            months=rule.months,
+            warn_months=rule.warn_months,
             years_to_year_end=rule.years_to_year_end,
             action=rule.action,
             legal_basis=rule.legal_basis,
+            exceptions=rule.exceptions,
+            owner=rule.owner,
             valid_from=VALID_FROM,
         )
         for name, rule in DEFAULTS.items()
@@ -32,16 +48,42 @@ def ensure_defaults() -> int:
     return len(RetentionRule.objects.bulk_create(missing, ignore_conflicts=True))
 
 
+def _complete(data_class: str) -> None:
+    """What older defaults did not say yet; their terms stay as they are."""
+    default = DEFAULTS.get(data_class)
+    if default:
+        RetentionRule.objects.filter(data_class=data_class, owner="", proposed_by=None).update(
+            owner=default.owner, exceptions=default.exceptions, warn_months=default.warn_months
+        )
+
+
 def rule_of(data_class: str, day: date) -> RetentionRule:
-    """The newest rule that is valid on `day`."""
-    rules = RetentionRule.objects.filter(data_class=data_class, valid_from__lte=day)
+    """The newest approved rule that is valid on `day`."""
+    rules = RetentionRule.objects.filter(
+        data_class=data_class, valid_from__lte=day, status=APPROVED
+    )
     return rules.order_by("valid_from").reverse()[0]
 
 
 def rules_on(day: date) -> list[RetentionRule]:
-    """The rule of every class that holds on `day`."""
-    rules = RetentionRule.objects.filter(valid_from__lte=day).order_by("data_class", "valid_from")
-    return list({rule.data_class: rule for rule in rules}.values())
+    """The approved rule of every class that holds on `day`."""
+    rules = RetentionRule.objects.filter(valid_from__lte=day, status=APPROVED)
+    ordered = rules.order_by("data_class", "valid_from")
+    return list({rule.data_class: rule for rule in ordered}.values())
+
+
+def history_of(data_class: str) -> list[RetentionRule]:
+    """Every version that was ever proposed, the newest first."""
+    return list(RetentionRule.objects.filter(data_class=data_class).order_by("-version"))
+
+
+def term_of(rule: RetentionRule) -> Term:
+    return Term(rule.period, rule.months, rule.years_to_year_end)
+
+
+def zone() -> ZoneInfo:
+    """Whose days and years count."""
+    return ZoneInfo(settings.DISPLAY_TIME_ZONE)
 
 
 def starts_before(data_class: str, now: datetime) -> datetime:
@@ -49,11 +91,5 @@ def starts_before(data_class: str, now: datetime) -> datetime:
 
     Raises `NoTerm`.
     """
-    zone = ZoneInfo(settings.DISPLAY_TIME_ZONE)
-    today = now.astimezone(zone)
-    rule = rule_of(data_class, today.date())
-    if rule.years_to_year_end is not None:
-        return datetime(today.year - rule.years_to_year_end, 1, 1, tzinfo=zone)
-    if rule.period is not None:
-        return now - rule.period
-    raise NoTerm(f"{data_class} has no term.")
+    rule = rule_of(data_class, now.astimezone(zone()).date())
+    return term_of(rule).starts_before(now, zone())

@@ -29,7 +29,7 @@ EXPECTED = {
     "publisher": "broadcast.read broadcast.write broadcast.test broadcast.send segment.write"
     " inbox.read import.upload subscription.read newsletter.read",
     "dpo": "person.read person.export person.erase request.work import.approve audit.read"
-    " retention.read subscription.read newsletter.read approval.give",
+    " retention.read subscription.read newsletter.read approval.give retention.manage",
     "administrator": "user.manage channel.manage newsletter.manage newsletter.read token.manage"
     " approval.give",
 }

@@ -17,14 +17,16 @@ from privacy.models import (
     RetentionRun,
     TotpStep,
 )
-from privacy.retention import registry
+from privacy.retention import registry, stock
 from privacy.retention.defaults import DEFAULTS
+from privacy.retention.plans import overdue
 from privacy.retention.rules import (
     NoTerm,
     ensure_defaults,
     rule_of,
     rules_on,
     starts_before,
+    term_of,
 )
 from privacy.retention.run import run
 from privacy.vault import KeyDestroyed, Where
@@ -53,6 +55,7 @@ TERMS = [
     ("consent_evidence", "2026-12-31T22:59:59+00:00", "2030-01-01T00:00:00+01:00"),
     # In Germany the year has begun an hour before it has in UTC.
     ("consent_evidence", "2026-12-31T23:00:00+00:00", "2031-01-01T00:00:00+01:00"),
+    ("consent_lapse", "2026-11-21T12:00:00+00:00", "2028-05-22T00:00:00+02:00"),
     ("request_file", "2024-02-29T12:00:00+00:00", "2028-01-01T00:00:00+01:00"),
 ]
 
@@ -62,26 +65,29 @@ def test_terms_end_to_the_minute(db, data_class, start, end):
     begun, gone = datetime.fromisoformat(start), datetime.fromisoformat(end)
 
     assert begun >= starts_before(data_class, gone - timedelta(seconds=1))
-    if DEFAULTS[data_class].years_to_year_end is None:
+    if DEFAULTS[data_class].period is not None:
         assert begun <= starts_before(data_class, gone)
     else:
         assert begun < starts_before(data_class, gone)
 
 
-# Who else keeps to a rule: a tick of its own, the act itself, or (named in the docs) nobody yet.
-OWN_TICK = {"pending_opt_in", "pending_opt_in_chat", "inbound_text", "import_file"}
-BY_THE_ACT = {"active_subscription"}
-NOT_YET = {"consent_evidence", "audit_entry", "breach_register", "legal_hold", "staff_account"}
+# Classes of which nothing is stored, or that end with their purpose and not with a date.
+NOTHING_STORED = {"voice_call_consent", "breach_register"}
+REMOVED_WITH = {"pending_opt_in_chat": "pending_opt_in"}
 
 
-def test_every_rule_with_a_term_is_kept_by_somebody():
-    with_term = {
-        name
-        for name, rule in DEFAULTS.items()
-        if rule.period is not None or rule.years_to_year_end is not None
-    }
+def test_every_class_is_counted_and_every_rule_with_a_term_is_carried_out():
+    doing = registry.expiries()
+    with_term = {name for name, rule in DEFAULTS.items() if not term_of(rule).is_open}
 
-    assert with_term - set(registry.expiries()) <= OWN_TICK | BY_THE_ACT | NOT_YET
+    assert {one.data_class for one in stock.stocks()} | NOTHING_STORED == set(DEFAULTS)
+    assert with_term - NOTHING_STORED - set(REMOVED_WITH) <= set(doing)
+    for name in with_term - NOTHING_STORED:
+        assert any(one.due or one.files for one in stock.stocks(name)), name
+
+
+def test_a_fresh_house_has_nothing_overdue(db):
+    assert set(overdue(NOW).values()) == {0}
 
 
 def test_what_has_no_term_says_so(db):
@@ -110,14 +116,15 @@ def test_a_changed_rule_holds_from_its_day_and_the_old_one_before(db):
 def registered(monkeypatch):
     """A registry of its own; what the apps registered stays out of it."""
     monkeypatch.setattr(registry, "_expiries", {})
+    monkeypatch.setattr(stock, "_stocks", {})
     monkeypatch.setattr(registry, "autodiscover_modules", lambda name: None)
 
 
 def test_every_registered_function_runs_and_is_written_down(db, registered):
     seen = []
 
-    @registry.expires("inbound_text")
-    def texts(now):
+    @registry.expires("export_package", often=True)
+    def packages(now):
         seen.append(now)
         return 3
 
@@ -125,26 +132,29 @@ def test_every_registered_function_runs_and_is_written_down(db, registered):
     def nothing_due(now):
         return 0
 
-    assert run(NOW) == {"inbound_text": 3, "delivery_record": 0}
+    assert run(NOW) == {"export_package": 3, "delivery_record": 0}
 
     assert seen == [NOW]
     assert list(RetentionRun.objects.order_by("pk").values_list("data_class", "removed", "at")) == [
-        ("inbound_text", 3, NOW),
+        ("export_package", 3, NOW),
         ("delivery_record", 0, NOW),
     ]
     entry = AuditEntry.objects.get(action="retention.removed")
-    assert (entry.actor, entry.ref) == ("system:retention", "inbound_text")
+    assert (entry.actor, entry.ref) == ("system:retention", "export_package")
 
 
 def test_an_idle_class_is_written_down_once_a_day(db, registered):
+    registry.expires("export_package", often=True)(lambda now: 0)
     registry.expires("delivery_record")(lambda now: 0)
 
-    for hours in (0, 1, 23, 25):
+    for hours in (0, 1, 11, 13):
         run(NOW + timedelta(hours=hours))
 
-    assert [row.at for row in RetentionRun.objects.order_by("at")] == [
-        NOW,
-        NOW + timedelta(hours=25),
+    rows = RetentionRun.objects.order_by("at", "pk").values_list("data_class", "at")
+    assert list(rows) == [
+        ("export_package", NOW),
+        ("delivery_record", NOW),
+        ("delivery_record", NOW + timedelta(hours=11)),  # midnight is past
     ]
 
 

@@ -161,7 +161,7 @@ def test_a_consent_that_was_not_used_for_18_months_lapses(say):
     subscription.refresh_from_db()
     assert subscription.status == "confirmed"
 
-    with after(days=649):
+    with after(days=652):
         tick()
 
     subscription.refresh_from_db()
