@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from tests.journeys.checks import NARROWEST, PHONE, Watch
 
@@ -25,7 +25,7 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-DESKTOP = {"width": 1280, "height": 900}
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
 # Playwright keeps an event loop in this thread; Django would refuse the database beside it.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -57,9 +57,9 @@ def new_page(browser: Browser) -> Iterator[NewPage]:
     contexts: list[BrowserContext] = []
     watches: list[Watch] = []
 
-    def open_page(size: dict[str, int] = DESKTOP, scheme: str = "light", lang: str = "de") -> Page:
+    def open_page(size: ViewportSize = DESKTOP, scheme: str = "light", lang: str = "de") -> Page:
         context = browser.new_context(
-            viewport=size,  # type: ignore[arg-type]
+            viewport=size,
             color_scheme=scheme,  # type: ignore[arg-type]
             locale=lang,
             has_touch=size["width"] < 600,

@@ -41,7 +41,7 @@ def house(browser) -> Iterator[System]:
         with ExitStack() as stack:
             with patch.dict(os.environ):
                 _forget_the_tests()
-                system = _started(stack)
+                system = stack.enter_context(own_system())
             yield system
 
 
@@ -50,14 +50,6 @@ def _forget_the_tests() -> None:
     for name in list(os.environ):
         if name.startswith(OURS):
             del os.environ[name]
-
-
-def _started(stack: ExitStack) -> System:
-    """A house of our own; beside other tests a start may take too long: then once more."""
-    try:
-        return stack.enter_context(own_system())
-    except RuntimeError:
-        return stack.enter_context(own_system())
 
 
 class Album:
