@@ -17,14 +17,16 @@ from privacy.retention import expiry
 from privacy.retention.registry import expires
 from privacy.retention.rules import ensure_defaults, starts_before, zone
 from privacy.retention.run import run
+from privacy.vault import weekly
 
 
 @shared_task
 def tick() -> None:
-    """Retention: harmless when run twice, because whatever is due is removed only once."""
+    """Retention, requests, keys: harmless when run twice, because what is due is done only once."""
     ensure_defaults()
     run(timezone.now())
     requests.resume()
+    weekly.tick(timezone.now())
 
 
 @shared_task
