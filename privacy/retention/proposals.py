@@ -43,6 +43,13 @@ COMPARED = (
 class RuleRefused(RequestError):
     """A rule that the law does not allow, or that says nothing; the text is for the page."""
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
 
 @dataclass(frozen=True)
 class Change:

@@ -41,8 +41,13 @@ def expires(data_class: str, *, often: bool = False) -> Callable[[Expiry], Expir
 
 def expiries() -> dict[str, list[Expiry]]:
     """All that are registered, by class of data."""
-    autodiscover_modules("tasks")
+    discover()
     return dict(_expiries)
+
+
+def discover() -> None:
+    """Load what the apps register; costs next to nothing once it is loaded."""
+    autodiscover_modules("tasks")
 
 
 def of_the_minute() -> dict[str, list[Expiry]]:

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from django.db import connections
 
-from privacy.retention import holds
+from privacy.retention import holds, registry
 from privacy.retention.defaults import DATA_CLASSES
 from privacy.retention.rules import NoTerm, starts_before, zone
 
@@ -73,6 +73,8 @@ def keeps_files(data_class: str, place: str, count: Callable[[datetime], Count])
 
 
 def stocks(data_class: str = "") -> list[Stock]:
+    """What was registered, of one class or of all."""
+    registry.discover()
     return [one for one in _stocks.values() if data_class in ("", one.data_class)]
 
 
