@@ -7,6 +7,7 @@ from typing import Any
 
 TICKS = {
     "messengers.tasks.sweep": 5,
+    "privacy.audit.tasks.keep_logs": 5,
     "broadcasts.tasks.tick": 10,
     "subscriptions.tasks.tick": 60,
     "privacy.tasks.tick": 60,

@@ -31,6 +31,9 @@ EMBEDDED = not env.text("DATABASE_URL", "")
 _origin = Origin.read("JAWORT_ORIGIN", default="http://127.0.0.1:8000" if EMBEDDED else None)
 JAWORT_ORIGIN = str(_origin)
 # The demo newsroom shows its post and asks for no second factor, so it never listens to others.
+# Who signs the logs' checkpoints, and who outside sees them: `address|key`, with commas.
+JAWORT_SIGNER_SOCKET = env.path("JAWORT_SIGNER_SOCKET", JAWORT_VAR / "run" / "signer.sock")
+JAWORT_WITNESSES = env.words("JAWORT_WITNESSES")
 JAWORT_DEMO = EMBEDDED and _origin.is_loopback and env.flag("JAWORT_DEMO", default=True)
 JAWORT_PROXIES = env.number("JAWORT_PROXIES", 0)
 

@@ -90,7 +90,7 @@ DATA = AppData(
         **_nothing("Checkpoint", "id", "log", "size", "root", "note", "at"),
         **_nothing("Anchor", "id", "checkpoint", "kind", "name", "proof", "at"),
         **_nothing("Rebase", "id", "log", "size", "from_xid", "at"),
-        **_nothing("Watch", "name", "tried_at", "well_at", "trouble", "size"),
+        **_nothing("Watch", "name", "tried_at", "well_at", "trouble", "size", "facts"),
         **_nothing("Verification", "id", "started_at", "done", "total", "finished_at"),
         **_nothing("Verification", "is_sound", "result"),
         **_all("Verification", _STAFF_ACT, "started_by"),

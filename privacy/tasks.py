@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from privacy import vault
 from privacy.access import guesses
+from privacy.audit.tasks import keep_logs as keep_logs  # found by Celery here
 from privacy.models import LegalHold, TotpStep
 from privacy.requests import work as requests
 from privacy.requests.export.package import expire_due as expire_packages

@@ -4,6 +4,14 @@ The application's role may change nothing in these tables. It may call one funct
 and the trigger behind that looks again: does the hash fit the bytes, and is the term over?
 """
 
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connections
+
+from privacy.models import Log
+
 # Sections 195, 199 BGB: three years from the end of the year. A rule may wait longer, never less.
 YEARS_AT_LEAST = 3
 
@@ -40,3 +48,16 @@ REVERSE_SQL = """
 DROP FUNCTION privacy_prune_entry(int, uuid[], timestamptz);
 DROP FUNCTION privacy_term_is_over(timestamptz);
 """
+
+
+def prune(log: Log, entry_ids: Iterable[UUID], *, before: datetime) -> int:
+    """Give up the bytes of these entries, where they are older than `before`; how many did.
+
+    `before` is the date of the retention rule. Raises `DatabaseError` and changes nothing if one
+    of them is younger than the law demands, or if its hash does not fit its bytes.
+    """
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT privacy_prune_entry(%s, %s::uuid[], %s)", [int(log), list(entry_ids), before]
+        )
+        return int(cursor.fetchone()[0])

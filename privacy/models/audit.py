@@ -123,6 +123,7 @@ class Watch(models.Model):
     well_at = models.DateTimeField(null=True)
     trouble = models.CharField(max_length=40, blank=True)  # a word: "refused", "unreachable" …
     size = models.BigIntegerField(default=0)  # the last it has seen
+    facts = models.JSONField(default=dict)  # public keys; nothing about anybody
 
 
 class Verification(models.Model):
