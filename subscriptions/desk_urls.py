@@ -34,6 +34,7 @@ urlpatterns = [
     path(ONE + "topics/<uuid:topic_id>/", words.topic, name="newsletter_topic"),
     path(ONE + "words/", words.keywords, name="newsletter_keywords"),
     path(ONE + "words/<int:keyword_id>/drop/", words.drop_keyword, name="newsletter_keyword_drop"),
+    path("newsletters/texts/<uuid:proposal_id>/", words.proposal, name="newsletter_proposal"),
     path(ONE + "texts/", words.texts, name="newsletter_texts"),
     path(ONE + "texts/<slug:kind>/<slug:language>/", words.text, name="newsletter_text"),
 ]

@@ -1,5 +1,11 @@
 """What may go wrong with subscriptions, in the words of the domain. No text names a person."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from subscriptions.lint import Finding
+
 
 class SubscriptionsError(Exception):
     """Base of everything below."""
@@ -27,11 +33,23 @@ class RuleError(SubscriptionsError):
 
 
 class WordingRefused(SubscriptionsError):
-    """A text that may not be published; `problems` are short codes with what to do."""
+    """A text that may not be published; `findings` say what is missing, or what stands where."""
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__(" ".join(problems))
-        self.problems = problems
+    def __init__(self, findings: "Sequence[Finding]") -> None:
+        super().__init__(" ".join(map(str, findings)))
+        self.findings = list(findings)
+
+
+class NeedsSecondPerson(SubscriptionsError):
+    """Nobody is shown this text before a second person has approved it: propose it."""
+
+
+class FormUndecided(SubscriptionsError):
+    """A coupled offer is published by the data-protection officer's decision, with reasons."""
+
+
+class TooYoung(SubscriptionsError):
+    """The age was not declared, or is under the limit: nobody may say yes alone."""
 
 
 class KeywordRefused(SubscriptionsError):

@@ -111,7 +111,15 @@ class NewsletterForm(forms.ModelForm):  # type: ignore[type-arg]  # Django knows
         fields = (
             *("name", "slug", "publisher", "imprint_url"),
             *("what_de", "frequency_de", "what_en", "frequency_en"),
-            *("channels", "time_zone", "quiet_from", "quiet_until", "daily_cap", "is_public"),
+            *(
+                "channels",
+                "time_zone",
+                "quiet_from",
+                "quiet_until",
+                "daily_cap",
+                "for_children",
+                "is_public",
+            ),
         )
         labels = {
             "channels": _("Messengers on which it can be had"),
@@ -119,11 +127,15 @@ class NewsletterForm(forms.ModelForm):  # type: ignore[type-arg]  # Django knows
             "quiet_from": _("Nothing is sent from"),
             "quiet_until": _("until"),
             "daily_cap": _("At most per person and day"),
+            "for_children": _("It is directed at children"),
             "is_public": _("The sign-up page is open"),
         }
         help_texts = {
             "publisher": _("Named in every text that somebody says yes to."),
             "quiet_from": _("Quiet hours, in the newsletter's time zone."),
+            "for_children": _(
+                "Then everybody is asked for their age before they are asked for their consent."
+            ),
         }
         field_classes = {"imprint_url": HttpsUrlField}
         widgets = {

@@ -19,6 +19,7 @@ from subscriptions.actions.opt_in import (
     decline_opt_in,
     request_opt_in,
 )
+from subscriptions.actions.proposals import submit_text
 from subscriptions.actions.topics import set_language, set_topics, toggle_topic
 from subscriptions.actions.withdrawal import close_by_platform, lapse, object_to, withdraw
 from subscriptions.actions.wordings import (
@@ -59,6 +60,7 @@ __all__ = [
     "save_segment",
     "set_language",
     "set_topics",
+    "submit_text",
     "toggle_topic",
     "withdraw",
     "wording_problems",

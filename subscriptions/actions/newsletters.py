@@ -8,9 +8,9 @@ from django.db import transaction
 from messengers.models import Channel
 from privacy.access import Actor, require
 from privacy.audit import record
-from subscriptions.actions.wordings import publish_defaults
+from subscriptions.actions.wordings import missing_everywhere, publish_defaults
 from subscriptions.audience import check_rule
-from subscriptions.errors import KeywordRefused
+from subscriptions.errors import KeywordRefused, WordingRefused
 from subscriptions.models import Keyword, Newsletter, Segment, Topic
 from subscriptions.words import Intent, KeywordTable, read_word
 from subscriptions.words.table import folded
@@ -20,7 +20,7 @@ TopicNames = tuple[str, str, str]  # short name, German, English
 CHANGEABLE = frozenset(
     {
         "name", "publisher", "what_de", "what_en", "frequency_de", "frequency_en", "imprint_url",
-        "time_zone", "quiet_from", "quiet_until", "daily_cap", "is_public",
+        "time_zone", "quiet_from", "quiet_until", "daily_cap", "is_public", "for_children",
     }
 )  # fmt: skip
 
@@ -42,7 +42,16 @@ def create_newsletter(
     given = list(channels)
     newsletter.channels.set(given)
     publish_defaults(newsletter=newsletter, channels=given, actor=actor)
+    if newsletter.is_public:
+        _may_open(newsletter, actor)
     return newsletter
+
+
+def _may_open(newsletter: Newsletter, actor: Actor) -> None:
+    """Raise `WordingRefused` while a privacy notice lacks something: then nobody is asked yet."""
+    found = missing_everywhere(newsletter) if actor.kind != "system" else []
+    if found:
+        raise WordingRefused(found)
 
 
 @transaction.atomic
@@ -52,8 +61,11 @@ def change_newsletter(*, newsletter: Newsletter, actor: Actor, **facts: Any) -> 
     unknown = facts.keys() - CHANGEABLE
     if unknown:
         raise TypeError(f"not to be changed here: {', '.join(sorted(unknown))}.")
+    is_opened = facts.get("is_public", False) and not newsletter.is_public
     for name, value in facts.items():
         setattr(newsletter, name, value)
+    if is_opened:
+        _may_open(newsletter, actor)
     newsletter.full_clean()
     newsletter.save(update_fields=sorted(facts))
     record("newsletter.changed", actor=actor, obj="newsletter", ref=newsletter.pk)

@@ -1,44 +1,52 @@
 """Notices and wordings: published as versions named by their own hash, never edited."""
 
-import re
 from hashlib import sha256
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from messengers.contract import Content
 from messengers.models import Channel
-from messengers.placeholders import PlaceholderErrors, Slot, parse
 from messengers.registry import ADAPTERS
 from privacy.access import Actor, require
 from privacy.audit import canonical, record
 from privacy.models import Controller, User
+from privacy.records.processors import notice_lines
 from subscriptions import texts
-from subscriptions.errors import WordingRefused
-from subscriptions.models import LANGUAGES, Newsletter, Notice, Wording
+from subscriptions.audience import has_customers
+from subscriptions.errors import NeedsSecondPerson, WordingRefused
+from subscriptions.lint import (
+    LINK,
+    UNKNOWN,
+    Finding,
+    notice_findings,
+    said_too_much,
+    wording_findings,
+)
+from subscriptions.models import LANGUAGES, Import, Newsletter, Notice, Wording
 
 MANAGE = "newsletter.manage"
-MAX_WORDING = 1_500  # characters: more is not read before it is agreed to
-# BGH VI ZR 721/15: who, what, how often and where must stand in what people agree to.
-REQUIRED = ("newsletter", "publisher", "what", "frequency", "channel", "notice_url", "imprint_url")
-LINK = "confirm_url"
-YES_WORD = {"de": "JA", "en": "YES"}
-AUTOMATIC = {"de": "automatisch", "en": "automatic"}
-# OLG Düsseldorf I-15 U 64/15, OLG Celle 13 U 15/14: a confirmation that advertises is advertising.
-ADVERTISING = re.compile(
-    r"\b(gratis|kostenlos\w*|rabatt\w*|gutschein\w*|gewinnspiel\w*|gewinnen sie|sonderangebot\w*|"
-    r"sichern sie|jetzt kaufen|bestellen sie|exklusiv\w*|nur heute|for free|free of charge|"
-    r"discount\w*|vouchers?|prizes?|special offers?|for sale|exclusive\w*|buy now|order now|"
-    r"limited time)\b",
-    re.IGNORECASE,
-)
-ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
 
 
 @transaction.atomic
 def publish_notice(*, newsletter: Newsletter, language: str, text: str, actor: Actor) -> Notice:
-    """A version of the privacy notice. The same text again is the same version."""
+    """A version of the privacy notice. The same text again is the same version.
+
+    Raises `WordingRefused` while an item of Art. 13 GDPR is missing, `NeedsSecondPerson` where
+    somebody else has to approve it first (`propose_text`).
+    """
     require(actor, MANAGE, newsletter.pk)
+    check_notice(newsletter, language, text)
+    if is_for_four_eyes(actor):
+        raise NeedsSecondPerson
+    return store_notice(newsletter, language, text, actor, published_by=staff_of(actor))
+
+
+def store_notice(
+    newsletter: Newsletter, language: str, text: str, actor: Actor, *, published_by: User | None
+) -> Notice:
+    """Put a version into force, without asking who may. For publication and approval alone."""
     key = _hash({"kind": "notice", "newsletter": newsletter.pk, "language": language, "text": text})
     notice, is_new = Notice.objects.get_or_create(
         id=key,
@@ -46,13 +54,40 @@ def publish_notice(*, newsletter: Newsletter, language: str, text: str, actor: A
             "newsletter": newsletter,
             "language": language,
             "text": text,
-            "published_by": staff_of(actor),
+            "published_by": published_by,
             "published_at": timezone.now(),
         },
     )
     if is_new:
         record("notice.published", actor=actor, obj="notice", ref=key)
+    else:
+        Notice.objects.filter(pk=key).update(published_at=timezone.now())
     return notice
+
+
+def is_for_four_eyes(actor: Actor) -> bool:
+    """Whether what this actor writes for people to agree to needs a second person.
+
+    The demo has nobody to ask, and the house itself publishes its own templates alone.
+    """
+    return actor.kind != "system" and not settings.JAWORT_DEMO
+
+
+def check_notice(newsletter: Newsletter, language: str, text: str) -> None:
+    """Raise `WordingRefused` for a notice that lacks something."""
+    found = missing_in_notice(newsletter, language, text)
+    if found:
+        raise WordingRefused(found)
+
+
+def missing_in_notice(newsletter: Newsletter, language: str, text: str) -> list[Finding]:
+    """What this newsletter's notice has to say and does not."""
+    return notice_findings(
+        text,
+        language,
+        has_customers=has_customers(newsletter.pk),
+        has_lists=Import.objects.filter(newsletter=newsletter).exists(),
+    )
 
 
 @transaction.atomic
@@ -71,21 +106,44 @@ def publish_wording(
     """
     require(actor, MANAGE, newsletter.pk)
     template = default_template(channel_kind, language) if text is None else text
-    problems = wording_problems(template, language, channel_kind)
-    if problems:
-        raise WordingRefused(problems)
+    shown, notice = checked_wording(newsletter, language, channel_kind, template, notice)
+    if is_for_four_eyes(actor):
+        raise NeedsSecondPerson
+    return store_wording(newsletter, language, channel_kind, shown, notice, actor)
+
+
+def checked_wording(
+    newsletter: Newsletter,
+    language: str,
+    channel_kind: str,
+    template: str,
+    notice: Notice | None = None,
+) -> tuple[str, Notice]:
+    """The text as it will be shown, and its notice. Raises `WordingRefused`."""
+    found = wording_findings(template, language, channel_kind)
+    if found:
+        raise WordingRefused(found)
     notice = notice or current_notice(newsletter, language)
     if notice is None:
-        raise WordingRefused(["Publish a privacy notice in this language first."])
+        raise WordingRefused([Finding("no_notice")])
     shown = _shown(template, newsletter, language, channel_kind, notice)
-    if ADVERTISING.search(shown):
-        raise WordingRefused(["The newsletter's own description advertises: change that first."])
-    return _store(newsletter, language, channel_kind, shown, notice, actor)
+    facts = " ".join([newsletter.what(language), newsletter.frequency(language)])
+    if too_much := said_too_much(facts):
+        raise WordingRefused([Finding("facts_advertise", too_much[0].facts)])
+    return shown, notice
 
 
-def _store(
-    newsletter: Newsletter, language: str, kind: str, shown: str, notice: Notice, actor: Actor
+def store_wording(
+    newsletter: Newsletter,
+    language: str,
+    kind: str,
+    shown: str,
+    notice: Notice,
+    actor: Actor,
+    *,
+    published_by: User | None = None,
 ) -> Wording:
+    """Put a version into force, without asking who may. For publication and approval alone."""
     identity = {"kind": "wording", "newsletter": newsletter.pk, "language": language}
     key = _hash({**identity, "channel": kind, "text": shown, "notice": notice.pk})
     wording, is_new = Wording.objects.get_or_create(
@@ -96,7 +154,7 @@ def _store(
             "channel_kind": kind,
             "text": shown,
             "notice": notice,
-            "published_by": staff_of(actor),
+            "published_by": published_by or staff_of(actor),
             "published_at": timezone.now(),
         },
     )
@@ -110,16 +168,31 @@ def _store(
 
 
 def publish_defaults(*, newsletter: Newsletter, channels: list[Channel], actor: Actor) -> None:
-    """A notice in every language, and a wording for every kind of channel that has none yet."""
+    """A notice in every language, and a wording for every kind of channel that has none yet.
+
+    Our own templates: the first version needs nobody's approval, and a notice may still lack facts
+    that nobody has entered yet. It is told at the desk, and keeps the sign-up page closed.
+    """
+    by = staff_of(actor)
     for language, _name in LANGUAGES:
         if current_notice(newsletter, language) is None:
             text = default_notice(newsletter, language, channels)
-            publish_notice(newsletter=newsletter, language=language, text=text, actor=actor)
+            store_notice(newsletter, language, text, actor, published_by=by)
         for kind in sorted({channel.kind for channel in channels}):
             if current_wording(newsletter, language, kind) is None:
-                publish_wording(
-                    newsletter=newsletter, language=language, channel_kind=kind, actor=actor
-                )
+                template = default_template(kind, language)
+                shown, notice = checked_wording(newsletter, language, kind, template)
+                store_wording(newsletter, language, kind, shown, notice, actor)
+
+
+def missing_everywhere(newsletter: Newsletter) -> list[Finding]:
+    """What the notices in force lack; one that is not there lacks everything."""
+    notices = {language: current_notice(newsletter, language) for language, _name in LANGUAGES}
+    return [
+        finding
+        for language, notice in notices.items()
+        for finding in missing_in_notice(newsletter, language, notice.text if notice else "")
+    ]
 
 
 def current_notice(newsletter: Newsletter, language: str) -> Notice | None:
@@ -147,47 +220,34 @@ def default_template(channel_kind: str, language: str) -> str:
 def default_notice(newsletter: Newsletter, language: str, channels: list[Channel]) -> str:
     """A notice with every item of Art. 13 GDPR, from what we know about the publisher."""
     controller = Controller.objects.filter(pk=1).first()
-    unknown = {"de": "(noch einzutragen)", "en": "(still to be filled in)"}[language]
-    providers = {
-        ", ".join(filter(None, [channel.provider_name or channel.name, channel.provider_country]))
-        for channel in channels
-    }
+    unknown = UNKNOWN[language]
     values = texts.newsletter_values(newsletter, language) | {
         "controller": controller.name if controller else newsletter.publisher,
         "controller_address": controller.address if controller else unknown,
         "controller_email": controller.email if controller else unknown,
         "dpo": controller.dpo_contact if controller else unknown,
         "authority": controller.authority if controller else unknown,
-        "providers": "; ".join(sorted(providers)) or unknown,
+        "providers": " ".join(_providers(channels, language)) or unknown,
     }
     return texts.fill(texts.template("notice", language)[1], values)
 
 
+def _providers(channels: list[Channel], language: str) -> list[str]:
+    """Who carries the messages, with country and safeguard: one sentence each."""
+    told = notice_lines([channel.pk for channel in channels], language)
+    if told:
+        return told
+    facts = [
+        ", ".join(filter(None, [one.provider_name or one.name, one.provider_country,
+                                one.transfer_basis]))
+        for one in channels
+    ]  # fmt: skip
+    return [f"{line}." for line in dict.fromkeys(facts)]
+
+
 def wording_problems(template: str, language: str, channel_kind: str) -> list[str]:
-    """What keeps a confirmation text from being published; empty if nothing does."""
-    try:
-        slots = {part.name for part in parse(template, allowed=None) if isinstance(part, Slot)}
-    except PlaceholderErrors as errors:
-        return [str(errors)]
-    needed = {*REQUIRED, LINK} if texts.is_mail(channel_kind) else set(REQUIRED)
-    problems = [f"{{{name}}} is missing." for name in sorted(needed - slots)]
-    problems += [f"{{{name}}} is not known here." for name in sorted(slots - {*REQUIRED, LINK})]
-    words = set(re.findall(r"\w+", template))
-    if YES_WORD[language] not in words:
-        problems.append(f"Say how to agree: {YES_WORD[language]}.")
-    if "STOP" not in words:
-        problems.append("Say how to leave: STOP.")
-    if AUTOMATIC[language] not in template.lower():
-        problems.append(f"Say that this is an {AUTOMATIC['en']} service ({AUTOMATIC[language]}).")
-    if ADDRESS.search(template):
-        problems.append("No links but {notice_url}, {imprint_url} and {confirm_url}.")
-    if ADVERTISING.search(template):
-        problems.append("A confirmation must not advertise: take the praise and the offers out.")
-    if "![" in template:
-        problems.append("No pictures in a confirmation.")
-    if len(template) > MAX_WORDING:
-        problems.append(f"At most {MAX_WORDING} characters.")
-    return problems
+    """What keeps a confirmation text from being published, in English; empty if nothing does."""
+    return [str(finding) for finding in wording_findings(template, language, channel_kind)]
 
 
 def confirmation_content(wording: Wording, channel: Channel) -> Content:

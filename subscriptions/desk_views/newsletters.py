@@ -20,6 +20,7 @@ from subscriptions.actions import (
     create_newsletter,
     remove_channel,
 )
+from subscriptions.errors import WordingRefused
 from subscriptions.forms import NewsletterForm
 from subscriptions.models import Newsletter, Subscription
 from subscriptions.views.newsletter import qr_picture, ways_of
@@ -45,11 +46,22 @@ def newsletters(request: HttpRequest) -> HttpResponse:
 def new_newsletter(request: HttpRequest) -> HttpResponse:
     form = NewsletterForm(request.POST or None)
     if form.is_valid():
-        found = create_newsletter(**facts_of(form), actor=actor_of(request))
-        messages.success(request, _("The newsletter has been made. Now look at its texts."))
-        return redirect("newsletter_texts", found.pk)
+        try:
+            found = create_newsletter(**facts_of(form), actor=actor_of(request))
+        except WordingRefused as refused:
+            refuse_opening(form, refused)
+        else:
+            messages.success(request, _("The newsletter has been made. Now look at its texts."))
+            return redirect("newsletter_texts", found.pk)
     context = {"form": form, "is_new": True, "may_manage": True}
     return render(request, "subscriptions/newsletter_settings.html", context)
+
+
+def refuse_opening(form: NewsletterForm, refused: WordingRefused) -> None:
+    """Say what its texts lack before anybody may be asked to agree to them."""
+    lacking = dict.fromkeys(finding.explain() for finding in refused.findings)
+    said = _("It stays closed until its texts are complete. Still missing:")
+    form.add_error("is_public", " ".join([said, *lacking]))
 
 
 def facts_of(form: NewsletterForm) -> dict[str, Any]:
@@ -77,9 +89,13 @@ def newsletter_settings(request: HttpRequest, newsletter_id: UUID) -> HttpRespon
     posted = request.POST if request.method == "POST" and may_manage else None
     form = NewsletterForm(posted, instance=found)
     if form.is_valid():
-        _change(found, form, actor_of(request))
-        messages.success(request, _("Saved."))
-        return redirect("newsletter_settings", found.pk)
+        try:
+            _change(Newsletter.objects.get(pk=found.pk), form, actor_of(request))
+        except WordingRefused as refused:
+            refuse_opening(form, refused)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("newsletter_settings", found.pk)
     return page(request, "settings", found, form=form)
 
 

@@ -1,5 +1,6 @@
 """What people are told and what they may write back: topics, words in the chat, texts."""
 
+from difflib import unified_diff
 from typing import Any
 from uuid import UUID
 
@@ -10,28 +11,33 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from messengers.placeholders import PlaceholderErrors
 from messengers.registry import ADAPTERS
-from privacy.access import actor_of, can, staff_page
+from privacy.access import actor_of, can, require, staff_page
 from subscriptions.actions import (
     add_keyword,
     add_topic,
     default_notice,
     default_template,
-    publish_notice,
-    publish_wording,
     remove_keyword,
     remove_topic,
+    submit_text,
 )
 from subscriptions.actions.renaming import change_topic
-from subscriptions.actions.wordings import current_notice
+from subscriptions.actions.wordings import (
+    checked_wording,
+    current_notice,
+    current_wording,
+    missing_in_notice,
+)
 from subscriptions.desk_views.newsletters import FORM, MANAGE, READ, page
 from subscriptions.errors import KeywordRefused, WordingRefused
 from subscriptions.forms import KeywordForm, NewTopicForm, TextForm, TopicForm
+from subscriptions.lint import wording_findings
 from subscriptions.markup import to_html, wording_html
-from subscriptions.models import LANGUAGES, Keyword, Newsletter, Notice, Wording
+from subscriptions.models import LANGUAGES, Keyword, Newsletter, Notice, TextProposal, Wording
 from subscriptions.texts import fill, newsletter_values
 from subscriptions.texts import page as page_address
 from subscriptions.words.vocabulary import DEFAULTS, Intent
@@ -159,7 +165,6 @@ def text(request: HttpRequest, newsletter_id: UUID, kind: str, language: str) ->
     if "publish" in request.POST and _may(request, found) and form.is_valid():
         problems = _publish(request, found, kind, language, form.cleaned_data["text"])
         if not problems:
-            messages.success(request, _("Published. From now on people are shown this version."))
             return redirect("newsletter_text", found.pk, kind, language)
     written = str(form.data.get("text", "") if form.is_bound else form.initial["text"])
     shown: dict[str, Any]
@@ -174,8 +179,9 @@ def text(request: HttpRequest, newsletter_id: UUID, kind: str, language: str) ->
         form=form,
         label=label_of(kind),
         language_name=LANGUAGE_NAMES[language],
-        problems=problems,
+        problems=problems or _lacking(found, kind, language, written),
         earlier=_versions(found, kind, language),
+        waiting=_waiting(found, kind, language),
         hint="" if kind == NOTICE else PLACEHOLDERS,
         **shown,
     )
@@ -216,22 +222,76 @@ def _channels(newsletter: Newsletter) -> list[Any]:
 def _publish(
     request: HttpRequest, newsletter: Newsletter, kind: str, language: str, text: str
 ) -> list[str]:
-    """Publish; the list of problems, empty if it worked."""
-    actor = actor_of(request)
+    """Publish or propose, and say which; the list of problems, empty if it worked."""
     try:
-        if kind == NOTICE:
-            publish_notice(newsletter=newsletter, language=language, text=text, actor=actor)
-        else:
-            publish_wording(
-                newsletter=newsletter,
-                language=language,
-                channel_kind=kind,
-                text=text,
-                actor=actor,
-            )
+        waits = submit_text(
+            newsletter=newsletter, language=language, kind=kind, text=text, actor=actor_of(request)
+        )
     except WordingRefused as refused:
-        return refused.problems
+        return [finding.explain() for finding in refused.findings]
+    if waits:
+        messages.success(request, _("Now somebody else has to approve it."))
+    else:
+        messages.success(request, _("Published. From now on people are shown this version."))
     return []
+
+
+def _lacking(newsletter: Newsletter, kind: str, language: str, written: str) -> list[str]:
+    """What the text in the form lacks, told before anybody tries to publish it."""
+    if kind == NOTICE:
+        found = missing_in_notice(newsletter, language, written)
+    else:
+        found = wording_findings(written, language, kind)
+    return [finding.explain() for finding in found]
+
+
+def _waiting(newsletter: Newsletter, kind: str, language: str) -> TextProposal | None:
+    rows = newsletter.proposals.filter(
+        kind=kind, language=language, status=TextProposal.Status.WAITING
+    )
+    return rows.select_related("proposed_by").order_by("-proposed_at").first()
+
+
+@staff_page(READ)
+@require_safe
+def proposal(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """A text that waits for a second person, beside the one in force."""
+    rows = TextProposal.objects.select_related("newsletter", "proposed_by", "decided_by")
+    found = get_object_or_404(rows, pk=proposal_id)
+    newsletter = found.newsletter
+    require(actor_of(request), READ, newsletter.pk)
+    if found.kind == NOTICE:
+        now = current_notice(newsletter, found.language)
+        html = to_html(found.text)
+    else:
+        now = current_wording(newsletter, found.language, found.kind)
+        html = _as_sent(found.text, newsletter, found.kind, found.language)
+    return page(
+        request,
+        "proposal",
+        newsletter,
+        proposal=found,
+        label=label_of(found.kind),
+        language_name=LANGUAGE_NAMES[found.language],
+        html=html,
+        difference=difference(now.text if now else "", _shown_text(found)),
+    )
+
+
+def _shown_text(found: TextProposal) -> str:
+    """The proposed text as it would be stored, so that it can be compared."""
+    if found.kind == NOTICE:
+        return found.text
+    try:
+        return checked_wording(found.newsletter, found.language, found.kind, found.text)[0]
+    except WordingRefused:
+        return found.text
+
+
+def difference(before: str, after: str) -> list[tuple[str, str]]:
+    """Line by line: ("-" gone, "+" new, " " as before), for the second person."""
+    lines = unified_diff(before.splitlines(), after.splitlines(), n=2, lineterm="")
+    return [(line[:1], line[1:]) for line in list(lines)[2:] if not line.startswith("@@")]
 
 
 def _versions(newsletter: Newsletter, kind: str, language: str) -> list[Notice | Wording]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from messengers.models import Delivery, Gate
 from privacy.models import AuditEntry, Grant, User
-from subscriptions.actions import keep_reply
+from subscriptions.actions import keep_reply, publish_defaults
 from subscriptions.models import (
     Import,
     Keyword,
@@ -20,7 +20,7 @@ from subscriptions.models import (
     Subscription,
     Topic,
 )
-from tests.broadcasts.house import make_channel, make_newsletter, make_staff, subscribe
+from tests.broadcasts.house import SYSTEM, make_channel, make_newsletter, make_staff, subscribe
 
 pytestmark = pytest.mark.django_db
 HEARD = "Wann ist die Brücke wieder offen?"
@@ -331,8 +331,10 @@ def test_a_keyword_that_would_hinder_leaving_is_refused(as_role, newsletter):
 def test_a_text_that_advertises_is_not_published(as_role, newsletter):
     client = as_role("administrator", None)
     path = f"/desk/newsletters/{newsletter.pk}/texts/"
-    client.post(path + "notice/de/", {"text": "Wir speichern Ihre Nummer.", "publish": "1"})
-    assert newsletter.notices.count() == 1
+    bare = client.post(path + "notice/de/", {"text": "Wir speichern.", "publish": "1"})
+    assert newsletter.notices.count() == 0
+    assert "error-summary" in bare.content.decode()
+    publish_defaults(newsletter=newsletter, channels=[], actor=SYSTEM)
     draft = client.get(path + "simulator/de/").context["form"].initial["text"]
 
     refused = client.post(path + "simulator/de/", {"text": draft + " Gratis!", "publish": "1"})
@@ -340,7 +342,7 @@ def test_a_text_that_advertises_is_not_published(as_role, newsletter):
     assert "error-summary" in refused.content.decode()
 
     client.post(path + "simulator/de/", {"text": draft, "publish": "1"})
-    assert newsletter.wordings.count() == 1
+    assert (newsletter.wordings.count(), newsletter.proposals.count()) == (0, 1)  # four eyes
 
 
 def test_preview_publishes_nothing(as_role, newsletter):

@@ -258,7 +258,8 @@ def test_old_notices_stay_and_lead_to_the_present_one(client, newsletter):
     from subscriptions.actions.wordings import publish_notice
 
     old = newsletter.notices.get(language="de")
-    text = "# Neu\n\n<script>alert(1)</script> [x](javascript:alert(1)) ja"
+    facts = old.text.replace("(noch einzutragen)", "datenschutz@example.org")
+    text = "# Neu\n\n<script>alert(1)</script> [x](javascript:alert(1)) ja\n\n" + facts
     new = publish_notice(newsletter=newsletter, language="de", text=text, actor=SYSTEM)
 
     assert f"/notice/{new.pk}/" in client.get(f"/notice/{old.pk}/").content.decode()

@@ -6,11 +6,22 @@ from messengers.registry import ADAPTERS
 from privacy.ids import uuid7
 from subscriptions import texts
 from subscriptions.actions import add_keyword, publish_notice, publish_wording, wording_problems
-from subscriptions.actions.wordings import confirmation_content, current_wording, default_template
+from subscriptions.actions.wordings import (
+    confirmation_content,
+    current_notice,
+    current_wording,
+    default_template,
+)
 from subscriptions.errors import KeywordRefused, WordingRefused
 from subscriptions.models import Keyword, Wording
 
 from .conftest import SYSTEM, make_newsletter
+
+
+def filled_in(notice):
+    """A default notice of a house whose publisher has not been entered, with facts."""
+    return notice.replace("(noch einzutragen)", "datenschutz@example.org")
+
 
 LONGEST = {
     "newsletter": "N" * 80,
@@ -164,7 +175,8 @@ def test_publishing_an_old_version_again_brings_it_back(newsletter):
 def test_another_notice_makes_another_wording(newsletter):
     old = current_wording(newsletter, "de", "simulator")
     assert old
-    notice = publish_notice(newsletter=newsletter, language="de", text="Neu.", actor=SYSTEM)
+    text = filled_in(current_notice(newsletter, "de").text) + "\nNeu."
+    notice = publish_notice(newsletter=newsletter, language="de", text=text, actor=SYSTEM)
 
     new = publish_wording(
         newsletter=newsletter, language="de", channel_kind="simulator", actor=SYSTEM
