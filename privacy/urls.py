@@ -7,6 +7,7 @@ from privacy.views import (
     approvals,
     audit_log,
     certificate,
+    consent,
     house,
     people,
     public,
@@ -44,7 +45,11 @@ PERSON = [
     path("shut/", people.shut, name="shut_person"),
     path("request/", work_list.new_request, name="enter_request"),
     path("link/<uuid:pk>/", people.link, name="link_person"),
-    path("consent/<uuid:record>/", people.proof, name="consent_proof"),
+    path("records/", consent.proof_file, {"form": "jsonld"}, name="consent_records"),
+    path("consent/<uuid:record>/", consent.proof, name="consent_proof"),
+    path("consent/<uuid:record>/zip/", consent.proof_file, {"form": "zip"}, name="consent_zip"),
+    path("consent/<uuid:record>/pdf/", consent.proof_file, {"form": "pdf"}, name="consent_pdf"),
+    path("consent/<uuid:record>/jws/", consent.proof_file, {"form": "jws"}, name="consent_jws"),
 ]
 
 DESK: list[URLPattern | URLResolver] = [

@@ -1,6 +1,7 @@
 """Pictures as plain numbers: templates draw SVG from them by attributes, without any style."""
 
-from datetime import date
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from typing import Any
 
 WIDTH = 320
@@ -10,6 +11,10 @@ BAR_HEIGHT = 22
 ROW_HEIGHT = 32
 COLUMNS_HEIGHT = 140
 BASELINE = 110
+PERCENT = 100
+MARK = 0.8  # width of a mark in percent
+DAY = timedelta(days=1)
+Change = tuple[datetime, bool, bool]  # when, whether it is a yes, whether it is a no
 
 
 def bars(rows: list[tuple[str, int, str]]) -> dict[str, Any]:
@@ -38,7 +43,7 @@ def bars(rows: list[tuple[str, int, str]]) -> dict[str, Any]:
 
 
 def columns(series: list[tuple[date, int, int]]) -> dict[str, Any]:
-    """Two columns for each day: yes above, no beside it."""
+    """Two columns for each day, week or month: yes above, no beside it."""
     highest = max((max(yes, no) for _day, yes, no in series), default=0) or 1
     step = WIDTH / max(1, len(series))
     drawn = []
@@ -66,3 +71,40 @@ def columns(series: list[tuple[date, int, int]]) -> dict[str, Any]:
         "highest": highest if any(yes or no for _day, yes, no in series) else 0,
         "label_y": BASELINE + 20,
     }
+
+
+def spans(lines: list[tuple[str, list[Change]]], now: datetime) -> dict[str, Any]:
+    """For each name the times between a yes and the no after it, in percent of the whole time."""
+    moments = [at for _name, changes in lines for at, _yes, _no in changes]
+    first = min(moments, default=now)
+    whole = max(now - first, DAY)
+
+    def place(at: datetime) -> float:
+        return round(PERCENT * max(0.0, (at - first) / whole), 2)
+
+    return {"first": first, "now": now, "lines": [_line(*line, now, place) for line in lines]}
+
+
+def _line(
+    name: str, changes: list[Change], now: datetime, place: Callable[[datetime], float]
+) -> dict[str, Any]:
+    """Bars where consent held, and a mark for each change."""
+    drawn: list[dict[str, float]] = []
+    since: datetime | None = None
+    for at, is_yes, is_no in changes:
+        if is_yes and since is None:
+            since = at
+        elif is_no and since is not None:
+            drawn.append(_bar(place(since), place(at)))
+            since = None
+    if since is not None:
+        drawn.append(_bar(place(since), place(now)))
+    marks = [
+        {"x": min(place(at), PERCENT - MARK), "css": "bar-bad" if is_no else "mark"}
+        for at, _yes, is_no in changes
+    ]
+    return {"name": name, "bars": drawn, "marks": marks, "holds": since is not None}
+
+
+def _bar(start: float, end: float) -> dict[str, float]:
+    return {"x": start, "width": max(MARK, round(end - start, 2))}

@@ -1,18 +1,20 @@
 """The DPO's first page: what is open, how long there is, and what happened lately."""
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.paginator import Paginator
-from django.db.models import Count
-from django.db.models.functions import TruncDate
+from django.db.models import Count, DateField
+from django.db.models.functions import TruncDate, TruncMonth, TruncWeek
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from privacy.access import actor_of, can, staff_page
@@ -25,9 +27,13 @@ from privacy.views.charts import bars, columns
 from privacy.views.common import page, show, to_request
 
 PER_PAGE = 25
-DAYS_SHOWN = 30
 # What the picture of the last days counts; the rest of the consent ledger is on the person's page.
 YES, NO = "consent.given", "consent.withdrawn"
+SPANS = {
+    "days": (30, TruncDate, gettext_lazy("the last 30 days")),
+    "weeks": (26, TruncWeek, gettext_lazy("the last 26 weeks")),
+    "months": (12, TruncMonth, gettext_lazy("the last 12 months")),
+}
 SHOWN = ("open", "closed", "all")
 
 
@@ -48,6 +54,7 @@ def work_list(request: HttpRequest) -> HttpResponse:
     shown = shown if shown in SHOWN else "open"
     kind = request.GET.get("kind", "")
     kind = kind if kind in Request.Kind.values else ""
+    span = request.GET.get("span", "")
     rows = Paginator(_rows(shown, kind), PER_PAGE).get_page(request.GET.get("page"))
     now = timezone.now()
     for row in rows:
@@ -59,7 +66,7 @@ def work_list(request: HttpRequest) -> HttpResponse:
         "shown": shown,
         "kind": kind,
         "kinds": Request.Kind.choices,
-        **_figures(now),
+        **_figures(now, span if span in SPANS else "days"),
     }
     return show(request, "work_list", "requests", context)
 
@@ -106,7 +113,7 @@ def _rows(shown: str, kind: str) -> Any:
     return rows.filter(kind=kind) if kind else rows
 
 
-def _figures(now: datetime) -> dict[str, Any]:
+def _figures(now: datetime, span: str) -> dict[str, Any]:
     open_ones = list(Request.objects.exclude(status__in=ANSWERED))
     left = [clock_of(row, now).days_left for row in open_ones]
     year = Request.objects.filter(received_at__gte=now - timedelta(days=365))
@@ -116,7 +123,8 @@ def _figures(now: datetime) -> dict[str, Any]:
         "soon_count": sum(0 <= days <= SOON_DAYS for days in left),
         "year_count": year.count(),
         "ages": bars(_ages(left)),
-        "consents": _consents(now),
+        "waiting": bars(_waiting(open_ones, now)),
+        "consents": _consents(now, span),
     }
 
 
@@ -131,21 +139,46 @@ def _ages(left: list[int]) -> list[tuple[str, int, str]]:
     ]
 
 
-def _consents(now: datetime) -> dict[str, Any]:
-    """Yes and no of the last days, counted from the audit log."""
-    since = now - timedelta(days=DAYS_SHOWN - 1)
+def _waiting(open_ones: list[Request], now: datetime) -> list[tuple[str, int, str]]:
+    """How many open requests came in how long ago."""
+    days = [(now - row.received_at).days for row in open_ones]
+    return [
+        (_("this week"), sum(age < 7 for age in days), "bar"),
+        (_("1 to 2 weeks"), sum(7 <= age < 14 for age in days), "bar"),
+        (_("2 to 4 weeks"), sum(14 <= age < 28 for age in days), "bar-2"),
+        (_("longer"), sum(age >= 28 for age in days), "bar-bad"),
+    ]
+
+
+def _consents(now: datetime, span: str) -> dict[str, Any]:
+    """Yes and no of the last days, weeks or months, counted from the audit log."""
+    count, cut, _name = SPANS[span]
+    zone = ZoneInfo(settings.DISPLAY_TIME_ZONE)
+    starts = _starts(now.astimezone(zone).date(), span, count)
+    since = datetime.combine(starts[0], time(), zone)
     found = (
-        AuditEntry.objects.filter(at__date__gte=since.date(), action__in=(YES, NO))
-        .annotate(day=TruncDate("at"))
-        .values_list("day", "action")
+        AuditEntry.objects.filter(at__gte=since, action__in=(YES, NO))
+        .annotate(start=cut("at", tzinfo=zone, output_field=DateField()))
+        .values_list("start", "action")
         .annotate(count=Count("id"))
     )
-    counts = Counter({(day, action): count for day, action, count in found})
-    days = [(since + timedelta(days=offset)).date() for offset in range(DAYS_SHOWN)]
-    series = [(day, counts[day, YES], counts[day, NO]) for day in days]
+    counts = Counter({(start, action): count for start, action, count in found})
+    series = [(start, counts[start, YES], counts[start, NO]) for start in starts]
     return {
         "chart": columns(series),
         "yes": sum(row[1] for row in series),
         "no": sum(row[2] for row in series),
-        "days": DAYS_SHOWN,
+        "span": span,
+        "title": SPANS[span][2],
+        "spans": [(name, title) for name, (_count, _cut, title) in SPANS.items()],
     }
+
+
+def _starts(today: date, span: str, count: int) -> list[date]:
+    """The first days of the last `count` days, weeks (Monday) or months, oldest first."""
+    if span == "months":
+        first = today.year * 12 + today.month - count
+        return [date(number // 12, number % 12 + 1, 1) for number in range(first, first + count)]
+    step = timedelta(weeks=1) if span == "weeks" else timedelta(days=1)
+    last = today - timedelta(days=today.weekday()) if span == "weeks" else today
+    return [last - step * back for back in range(count - 1, -1, -1)]

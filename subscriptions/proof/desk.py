@@ -5,8 +5,11 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.urls import reverse
 from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
 
+from messengers.registry import ADAPTERS
 from subscriptions.models import ConsentRecord, Newsletter, Wording
 from subscriptions.proof import bundle, dpv
 from subscriptions.proof.facts import Facts, facts_of
@@ -23,26 +26,47 @@ COMMITMENTS = {
 }
 
 
+# How something was said, for people.
+METHODS = {
+    "keyword": _("by a word in the chat"),
+    "button": _("by a button in the chat"),
+    "reply": _("by an answer in the chat"),
+    "link": _("by the button behind the link"),
+    "web": _("on the web page"),
+    "web_form": _("by the form on the web"),
+    "import": _("on an imported list"),
+    "request": _("by a request about their data"),
+    "unused": _("because it was not used for too long"),
+}
+
+
 def consent(subject: UUID) -> list[dict[str, Any]]:
     """Every change of consent of the person, with the wording that was shown."""
     records = list(ConsentRecord.objects.filter(subject=subject).order_by("at", "id"))
     newsletters = Newsletter.objects.in_bulk({one.newsletter for one in records})
     wordings = Wording.objects.in_bulk({one.wording for one in records if one.wording})
     return [
-        {
-            "record": one.pk,
-            "at": one.at,
-            "state": one.state,
-            "newsletter": newsletters[one.newsletter].name if one.newsletter in newsletters else "",
-            "method": json.loads(bytes(one.entry))["method"] if one.entry else "",
-            "channel": json.loads(bytes(one.entry))["channel"] if one.entry else "",
-            "wording": wordings[one.wording].text if one.wording in wordings else "",
-            "wording_id": one.wording,
-            "notice": wordings[one.wording].notice_id if one.wording in wordings else "",
-            "leaf": bytes(one.leaf).hex(),
-        }
-        for one in records
+        _change(one, newsletters.get(one.newsletter), wordings.get(one.wording)) for one in records
     ]
+
+
+def _change(
+    one: ConsentRecord, newsletter: Newsletter | None, wording: Wording | None
+) -> dict[str, Any]:
+    """One change. Entries past their term have no bytes any more, so no method or channel."""
+    entry = json.loads(bytes(one.entry)) if one.entry else {"method": "", "channel": ""}
+    adapter = ADAPTERS.get(entry["channel"])
+    return {
+        "record": one.pk,
+        "at": one.at,
+        "state": one.state,
+        "newsletter": newsletter.name if newsletter else "",
+        "method": str(METHODS.get(entry["method"], entry["method"])),
+        "channel": str(adapter.label) if adapter else entry["channel"],
+        "wording": wording.text if wording else "",
+        "notice_url": reverse("notice", args=[wording.notice_id]) if wording else "",
+        "leaf": bytes(one.leaf).hex(),
+    }
 
 
 def prove(subject: UUID, record: UUID) -> dict[str, Any] | None:
@@ -69,11 +93,15 @@ def prove(subject: UUID, record: UUID) -> dict[str, Any] | None:
     }
 
 
-def proof_file(subject: UUID, record: UUID, form: str) -> bytes | None:
+def proof_file(subject: UUID, record: UUID | None, form: str) -> bytes | None:
     """One record of the person to take along; None if it is not theirs.
 
     `form`: zip, pdf, jsonld (TS 27560 record) or jws (the receipt), in the active language.
+    Without a record: all of them as one JSON-LD graph.
     """
+    if record is None:
+        rows = ConsentRecord.objects.filter(subject=subject).order_by("id")
+        return encoded(dpv.records_of([facts_of(one) for one in rows]), pretty=True)
     facts = _facts(subject, record)
     return FORMS[form](facts) if facts else None
 

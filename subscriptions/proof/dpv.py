@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from privacy.audit.canonical import timestamp
 from privacy.models import RetentionRule
 from subscriptions import texts
-from subscriptions.models import ConsentRecord, Subscription
+from subscriptions.models import Subscription
 from subscriptions.proof.facts import Facts
 
 SCHEMA = "https://w3id.org/dpv/schema/dpv-27560#"
@@ -31,17 +31,18 @@ CONTEXT = {
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
     "jawort": "urn:jawort:consent#",
 }
-State = ConsentRecord.State
 STATES = {
-    State.REQUESTED: "dpv:ConsentRequested",
-    State.GIVEN: "dpv:ConsentGiven",
-    State.REFUSED: "dpv:ConsentRefused",
-    State.WITHDRAWN: "dpv:ConsentWithdrawn",
-    State.RENEWED: "dpv:RenewedConsentGiven",
-    State.EXPIRED: "dpv:ConsentExpired",
-    State.INVALIDATED: "dpv:ConsentInvalidated",
+    "requested": "dpv:ConsentRequested",
+    "given": "dpv:ConsentGiven",
+    "refused": "dpv:ConsentRefused",
+    "withdrawn": "dpv:ConsentWithdrawn",
+    "objected": "dpv:ConsentWithdrawn",  # the vocabulary has no word for Art. 21(2)
+    "renewed": "dpv:RenewedConsentGiven",
+    "expired": "dpv:ConsentExpired",
+    "invalidated": "dpv:ConsentInvalidated",
 }
-SAID_BY_PERSON = {State.REQUESTED, State.GIVEN, State.REFUSED, State.RENEWED, State.WITHDRAWN}
+YES = {"given", "renewed"}
+SAID_BY_PERSON = {*YES, "requested", "refused", "withdrawn", "objected"}
 PERSONAL_DATA = {"email": "pd:EmailAddress", "sms": "pd:TelephoneNumber"}
 # Articles of the GDPR that give the person a right here.
 RIGHTS = ("A7-3", "A15", "A16", "A17", "A18", "A20", "A21", "A77")
@@ -210,9 +211,9 @@ def _notices(facts: Facts) -> list[dict[str, Any]]:
 
 def _status(facts: Facts) -> dict[str, Any]:
     """The event: what, by whom, how, when, and how long it holds."""
-    state = State(facts.record.state)
+    state = facts.record.state
     kinds = [STATES[state]]
-    if state in (State.GIVEN, State.RENEWED):
+    if state in YES:
         kinds.append("dpv:ExpressedConsent")
     by = "dpv:DataSubject" if state in SAID_BY_PERSON else "dpv:DataController"
     told: dict[str, Any] = {
@@ -221,7 +222,7 @@ def _status(facts: Facts) -> dict[str, Any]:
         "dpv:hasIndicationMethod": facts.entry.get("method", ""),
         "dpv:isIndicatedAtTime": timestamp(facts.record.at),
     }
-    if state in (State.GIVEN, State.RENEWED):
+    if state in YES:
         until = {"@type": "dpv:UntilEventDuration", "rdf:value": _("withdrawal, or disuse")}
         told["dpv:hasDuration"] = until
     return told

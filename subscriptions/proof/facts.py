@@ -110,10 +110,10 @@ def notice_bytes(notice: Notice) -> bytes:
 
 def _legal_basis(record: ConsentRecord) -> str:
     """What the subscription rests on; consent where it is gone, as nothing else is asked for."""
-    found = Subscription.objects.filter(pk=record.subscription).values_list(
-        "legal_basis", flat=True
-    )
-    return next((one.legal_basis for one in found), Subscription.LegalBasis.CONSENT)
+    if record.subscription is None:
+        return Subscription.LegalBasis.CONSENT
+    found = Subscription.objects.filter(pk=record.subscription).first()
+    return found.legal_basis if found else Subscription.LegalBasis.CONSENT
 
 
 def _addresses(subject: UUID, kind: str) -> list[Address]:

@@ -13,10 +13,13 @@ from privacy.requests.export.labels import label, value_text
 from privacy.requests.export.words import STATES
 from privacy.requests.print import breakable
 from privacy.requests.print import pdf as printed
+from subscriptions.models import ConsentRecord
 from subscriptions.proof.facts import Facts
 
 HERE = Path(__file__).resolve().parent
+YES = (ConsentRecord.State.GIVEN, ConsentRecord.State.RENEWED)
 TEMPLATE = str(HERE / "proof")
+FIRST = ("at", "sender", "text", "method", "message_id")  # what matters most in a declaration
 Row = tuple[str, str, bool]  # name, value, whether it is set as code
 
 
@@ -63,7 +66,7 @@ def _document(facts: Facts) -> dict[str, Any]:
     publisher = owner.name if owner else (facts.newsletter.publisher if facts.newsletter else "")
     sections = [_person(facts), _wording(facts), _declaration(facts), _proof(facts), _limits()]
     return {
-        "title": _("Proof of consent"),
+        "title": _title(facts),
         "publisher": publisher,
         "lead": lead(facts),
         "sections": [one for one in sections if one],
@@ -99,14 +102,25 @@ def _wording(facts: Facts) -> dict[str, Any]:
 
 
 def _declaration(facts: Facts) -> dict[str, Any]:
-    rows: list[Row] = []
-    for part, told in facts.evidence.items():
-        if part == "question":  # the two hashes stand beside the wording
-            continue
-        for name, value in told.items() if isinstance(told, dict) else [("", told)]:
-            title = f"{label(part)}: {label(name)}" if name else label(part)
-            rows.append((title, value_text(value) if value not in (None, [], {}) else "", False))
+    """The two steps in their order; what else the evidence holds after them."""
+    evidence, rows = facts.evidence, list[Row]()
+    steps = {"request": _("Request"), "answer": _("Declaration")}
+    for part in sorted(evidence, key=lambda part: (part != "request", part != "answer", part)):
+        told = evidence[part]
+        if part in steps and isinstance(told, dict):
+            named = sorted(told.items(), key=lambda item: (_rank(item[0]), item[0]))
+            rows += [(f"{steps[part]}: {label(key)}", _told(value), False) for key, value in named]
+        elif part != "question":  # its two hashes stand beside the wording
+            rows.append((label(part), _told(told), False))
     return _section(_("Declaration"), rows)
+
+
+def _rank(key: str) -> int:
+    return FIRST.index(key) if key in FIRST else len(FIRST)
+
+
+def _told(value: object) -> str:
+    return value_text(value) if value not in (None, "", [], {}) else ""
 
 
 def _proof(facts: Facts) -> dict[str, Any]:
@@ -162,6 +176,12 @@ def _section(
         "head": [_("What"), _("Value")],
         "rows": shown,
     }
+
+
+def _title(facts: Facts) -> str:
+    if facts.record.state in YES:
+        return _("Proof of consent")
+    return _("Proof of a change of consent")
 
 
 def _state(facts: Facts) -> str:

@@ -86,6 +86,8 @@ def paths(settings, monkeypatch):
         "unsubscribe": f"/u/{sign_link('unsubscribe', other.pk, None)}/",
         "notice": f"/notice/{newsletter.notices.get(language='de').pk}/",
         "receipt": f"/r/{sign_link('receipt', record.pk, later)}/",
+        "signed_receipt": f"/r/{sign_link('receipt', record.pk, later)}/signed/",
+        "consent_keys": "/.well-known/jwks.json",
         "data_request": "/data/",
         "data_asked": "/data/asked/",
         "data_confirm": f"/data/erasure/{sign_link('data-erasure', one.address_id, later)}/",
