@@ -26,16 +26,6 @@ class ChannelForm(forms.Form):
     rate_per_second = forms.FloatField(
         label=_("Messages per second, at most"), min_value=0.1, max_value=FASTEST, initial=20
     )
-    provider_name = forms.CharField(label=_("Provider (company)"), max_length=120)
-    provider_country = forms.CharField(
-        label=_("Country of the provider"), min_length=2, max_length=2, help_text=_("Two letters")
-    )
-    transfer_basis = forms.CharField(
-        label=_("Basis of a transfer to a third country"),
-        max_length=120,
-        required=False,
-        help_text=_("Empty if the data stay in the EU"),
-    )
 
     def __init__(
         self,
@@ -53,7 +43,7 @@ class ChannelForm(forms.Form):
     def _known(channel: Channel | None) -> dict[str, Any]:
         if channel is None:
             return {}
-        own = ("name", "rate_per_second", "provider_name", "provider_country", "transfer_basis")
+        own = ("name", "rate_per_second")
         known = {name: getattr(channel, name) for name in own}
         return known | {f"setting_{key}": value for key, value in channel.settings.items()}
 
@@ -67,9 +57,6 @@ class ChannelForm(forms.Form):
             widget=forms.PasswordInput(attrs={"autocomplete": "off"}) if setting.secret else None,
             help_text=_("Left empty, the present one stays.") if kept else "",
         )
-
-    def clean_provider_country(self) -> str:
-        return str(self.cleaned_data["provider_country"]).upper()
 
     def clean(self) -> dict[str, Any]:
         """Where the account leads is not changed under its secrets: they would go there too."""
@@ -107,8 +94,7 @@ class ChannelForm(forms.Form):
 
     @property
     def facts(self) -> dict[str, Any]:
-        own = ("rate_per_second", "provider_name", "provider_country", "transfer_basis")
-        return {name: self.cleaned_data[name] for name in own}
+        return {"rate_per_second": self.cleaned_data["rate_per_second"]}
 
 
 def adapter_of_kind(kind: str) -> type[Adapter] | None:

@@ -22,7 +22,12 @@ from messengers.channels import (
 from messengers.inbox import try_again
 from messengers.models import Channel, InboundEvent
 from messengers.registry import ADAPTERS
-from privacy.access import actor_of, staff_page, step_up
+from privacy.access import NotAllowed, actor_of, can, require_staff, staff_page, step_up
+from privacy.records.errors import ProfileIncomplete
+from privacy.records.forms import ProfileForm
+from privacy.records.processors import missing_of, profile_of
+from privacy.records.suggestions import suggestion_for
+from privacy.views.records import contract_file
 
 FORM = ["GET", "HEAD", "POST"]
 RETRIED_AT_ONCE = 1_000
@@ -47,18 +52,22 @@ def new_channel(request: HttpRequest, kind: str) -> HttpResponse:
     if adapter is None:
         raise Http404
     form = ChannelForm(_given(request), adapter=adapter)
-    if form.is_valid():
+    profile = ProfileForm.suggested(kind, _given(request), request.FILES)
+    if form.is_valid() and profile.is_valid():
         channel = create_channel(
             kind=kind,
             name=form.cleaned_data["name"],
             settings=form.account_settings,
             secrets=form.secrets,
             actor=actor_of(request),
+            profile=profile.facts,
+            contract=profile.file,
             **form.facts,
         )
-        messages.success(request, _("The account has been made. Offer it in a newsletter now."))
+        _say_made(request, channel)
         return redirect("channel", channel.pk)
-    return render(request, "config/channel.html", {"form": form, "label": adapter.label})
+    context = {"form": form, "profile": profile, "label": adapter.label, **_known(kind)}
+    return render(request, "config/channel.html", context)
 
 
 @staff_page("channel.manage")
@@ -68,19 +77,17 @@ def channel(request: HttpRequest, channel_id: UUID) -> HttpResponse:
     """An account's settings; its secrets can be replaced and are never shown."""
     found = get_object_or_404(Channel, pk=channel_id)
     form = ChannelForm(_given(request), adapter=ADAPTERS[found.kind], channel=found)
-    if form.is_valid():
-        change_channel(
-            channel=found,
-            settings=form.account_settings,
-            secrets=form.secrets,
-            actor=actor_of(request),
-            name=form.cleaned_data["name"],
-            **form.facts,
-        )
+    stored = profile_of(found.pk)
+    profile = ProfileForm.of(stored, found.kind, _given(request), request.FILES)
+    if form.is_valid() and profile.is_valid() and _changed(request, found, form, profile):
         messages.success(request, _("Saved. Workers use it within half a minute."))
         return redirect("channel", found.pk)
     context = {
         "form": form,
+        "profile": profile,
+        "missing": missing_of(stored),
+        "contract": stored if stored and stored.contract_sha256 else None,
+        **_known(found.kind),
         "channel": found,
         "label": ADAPTERS[found.kind].label,
         "silent": why_silent(found),
@@ -90,18 +97,78 @@ def channel(request: HttpRequest, channel_id: UUID) -> HttpResponse:
     return render(request, "config/channel.html", context)
 
 
+def _changed(request: HttpRequest, found: Channel, form: ChannelForm, profile: ProfileForm) -> bool:
+    """Whether the change was stored; if not, the profile's form says why."""
+    try:
+        change_channel(
+            channel=found,
+            settings=form.account_settings,
+            secrets=form.secrets,
+            actor=actor_of(request),
+            profile=profile.facts,
+            contract=profile.file,
+            name=form.cleaned_data["name"],
+            **form.facts,
+        )
+    except ProfileIncomplete as refused:
+        profile.add_error(None, str(refused))
+        return False
+    return True
+
+
+def _say_made(request: HttpRequest, made: Channel) -> None:
+    if made.status == Channel.Status.STOPPED:
+        missing = "; ".join(missing_of(profile_of(made.pk)))
+        said = _("The account has been made and stays stopped. Its profile lacks: %(missing)s.")
+        messages.warning(request, said % {"missing": missing})
+    else:
+        messages.success(request, _("The account has been made. Offer it in a newsletter now."))
+
+
+def _known(kind: str) -> dict[str, str]:
+    """What is publicly known about this messenger, to show beside the form."""
+    known = suggestion_for(kind)
+    return {"warning": str(known.warning), "hint": str(known.hint)}
+
+
 @staff_page("channel.manage")
+@require_safe
+def contract(request: HttpRequest, channel_id: UUID) -> HttpResponse:
+    """The signed contract with the provider, as it was uploaded."""
+    stored = profile_of(channel_id)
+    if stored is None or not stored.contract_sha256:
+        raise Http404
+    return contract_file(stored)
+
+
+@require_staff
 @require_POST
 def switch(request: HttpRequest, channel_id: UUID) -> HttpResponse:
-    """The kill switch of an account, and its release."""
-    found = get_object_or_404(Channel, pk=channel_id)
-    if request.POST.get("to") == Channel.Status.STOPPED:
-        stop_channel(channel=found, actor=actor_of(request))
+    """The kill switch of an account, and its release.
+
+    Administrators use both. The data-protection officer may stop, for instance when the basis of
+    a transfer falls, and leaves it to the administrator to let the account send again.
+    """
+    found, actor = get_object_or_404(Channel, pk=channel_id), actor_of(request)
+    is_stop = request.POST.get("to") == Channel.Status.STOPPED
+    is_administrator = can(actor, "channel.manage")
+    if not is_administrator and not (is_stop and can(actor, "request.work")):
+        raise NotAllowed(f"{actor} may not do channel.manage.")
+    if is_stop:
+        stop_channel(channel=found, actor=actor)
         messages.success(request, _("Stopped: nothing leaves on this account any more."))
     else:
+        _start(request, found)
+    return redirect("channel", found.pk) if is_administrator else redirect("privacy:processors")
+
+
+def _start(request: HttpRequest, found: Channel) -> None:
+    try:
         start_channel(channel=found, actor=actor_of(request))
+    except ProfileIncomplete as refused:
+        messages.error(request, str(refused))
+    else:
         messages.success(request, _("This account sends again."))
-    return redirect("channel", found.pk)
 
 
 @staff_page("channel.manage")

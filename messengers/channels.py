@@ -1,5 +1,6 @@
 """Accounts at providers: made, opened for sending, stopped."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,17 @@ from messengers.registry import adapter_for
 from messengers.sql import rows
 from privacy.access import Actor
 from privacy.audit import record
+from privacy.models import Processor
+from privacy.records.errors import ProfileIncomplete
+from privacy.records.processors import (
+    Contract,
+    is_complete,
+    missing_of,
+    profile_from,
+    profile_of,
+    save_profile,
+    transfer_words,
+)
 from privacy.vault import Where, open_system, seal_system
 
 # Not a registered messenger's setting: how long one call may take, in seconds.
@@ -36,14 +48,22 @@ def create_channel(
     settings: dict[str, Any],
     secrets: dict[str, str],
     actor: Actor,
+    profile: Mapping[str, Any] | None = None,
+    contract: Contract | None = None,
     **facts: Any,
 ) -> Channel:
     """A new account. `facts` are other fields of `Channel`, such as `rate_per_second`.
 
-    The secrets are sealed for this installation and are never shown again.
+    `profile` says who the provider is (privacy/records/processors.py): unless it is complete, the
+    account begins stopped. The secrets are sealed for this installation and are never shown again.
     """
-    channel = Channel(kind=kind, name=name, settings=settings, **facts)
+    told = _told(profile_from(kind, dict(profile))) if profile else {}
+    channel = Channel(kind=kind, name=name, settings=settings, **(told | facts))
     channel.secrets_sealed = _sealed(channel.id, secrets)
+    if profile:
+        _save_profile(channel, profile, actor, contract)
+    if not is_complete(channel.id):
+        channel.status = Channel.Status.STOPPED
     channel.save(force_insert=True)
     record("channel.created", actor=actor, obj="channel", ref=channel.id, facts={"kind": kind})
     return channel
@@ -56,13 +76,18 @@ def change_channel(
     settings: dict[str, Any] | None = None,
     secrets: dict[str, str] | None = None,
     actor: Actor,
+    profile: Mapping[str, Any] | None = None,
+    contract: Contract | None = None,
     **facts: Any,
 ) -> Channel:
     """Change an account; secrets that are not given stay. Workers see it within half a minute.
 
     Writes what was changed and nothing else: the kill switch and the rate's clock may have moved
-    since `channel` was read.
+    since `channel` was read. Raises `ProfileIncomplete`, and changes nothing, for a profile with
+    which an account that sends could not go on.
     """
+    if profile is not None:
+        facts |= _changed_profile(channel, profile, actor, contract)
     changed = {"paused_until", "paused_why", "setbacks", *facts}
     if secrets:
         changed.add("secrets_sealed")
@@ -91,7 +116,9 @@ def stop_channel(*, channel: Channel, actor: Actor) -> None:
 
 @transaction.atomic
 def start_channel(*, channel: Channel, actor: Actor) -> None:
-    """Let a stopped channel send again."""
+    """Let a stopped channel send again. Raises `ProfileIncomplete` while its profile lacks."""
+    if missing := missing_of(profile_of(channel.id)):
+        raise ProfileIncomplete(missing)
     _set_status(channel, Channel.Status.ACTIVE, actor)
 
 
@@ -118,6 +145,8 @@ def call_seconds(channel: Channel) -> float:
 
 def why_silent(channel: Channel) -> str:
     """Why nothing leaves on this channel just now, for a page; "" if it does."""
+    if channel.status == Channel.Status.STOPPED and not is_complete(channel.id):
+        return str(_("Stopped: its profile is not complete"))
     if channel.status == Channel.Status.STOPPED:
         return str(_("Stopped by staff"))
     return str(PAUSES.get(channel.paused_why, channel.paused_why))
@@ -129,6 +158,39 @@ PAUSES = {
     "unreachable": _("The messenger cannot be reached"),
     "auth_config": _("The messenger refuses our access: check the channel's settings"),
 }
+
+
+def _changed_profile(
+    channel: Channel, profile: Mapping[str, Any], actor: Actor, contract: Contract | None
+) -> dict[str, Any]:
+    """Store it, unless the account sends now and could not with it."""
+    wanted = profile_from(channel.kind, dict(profile))
+    is_sending = Channel.objects.filter(pk=channel.pk, status=Channel.Status.ACTIVE).exists()
+    if is_sending and (missing := missing_of(wanted)):
+        raise ProfileIncomplete(missing)
+    _save_profile(channel, profile, actor, contract)
+    return _told(wanted)
+
+
+def _save_profile(
+    channel: Channel, profile: Mapping[str, Any], actor: Actor, contract: Contract | None
+) -> None:
+    save_profile(
+        channel_id=channel.id,
+        channel_kind=channel.kind,
+        facts=dict(profile),
+        actor=actor,
+        contract=contract,
+    )
+
+
+def _told(profile: Processor) -> dict[str, Any]:
+    """The few facts that stand on the account itself, for notices and exports."""
+    return {
+        "provider_name": profile.name,
+        "provider_country": profile.country,
+        "transfer_basis": transfer_words(profile)[:120],
+    }
 
 
 def _set_status(channel: Channel, status: str, actor: Actor) -> None:

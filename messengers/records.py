@@ -1,4 +1,4 @@
-"""What the register and the breach workspace ask of this floor: its channels, and who is on them."""
+"""What register and breach workspace ask of this floor: its channels, and who is on them."""
 
 from collections.abc import Iterator
 from datetime import datetime

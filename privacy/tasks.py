@@ -12,6 +12,8 @@ from privacy import vault
 from privacy.access import guesses
 from privacy.audit.tasks import keep_logs as keep_logs  # found by Celery here
 from privacy.models import LegalHold, TotpStep
+from privacy.records import expiry as records_expiry  # noqa: F401  (registers a class)
+from privacy.records import wave
 from privacy.requests import work as requests
 from privacy.requests.export.package import expire_due as expire_packages
 from privacy.retention import expiry
@@ -27,6 +29,7 @@ def tick() -> None:
     ensure_defaults()
     run(timezone.now())
     requests.resume()
+    wave.resume()
     weekly.tick(timezone.now())
 
 

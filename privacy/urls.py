@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from privacy.access import require_staff
+from privacy.records import urls as records
 from privacy.views import (
     approvals,
     audit_log,
@@ -69,6 +70,7 @@ DESK: list[URLPattern | URLResolver] = [
     path("audit/verify/", audit_log.audit_verify, name="audit_verify"),
     path("retention/", house.retention, name="retention"),
     path("controller/", house.controller, name="controller"),
+    *records.DESK,
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [path("privacy/", include([*BY_LINK, *DESK]))]

@@ -48,7 +48,16 @@ STAFF = (
     ("dpo", Grant.Role.DPO, "Dagmar Datenschutz"),
     ("administrator", Grant.Role.ADMINISTRATOR, "Adam Administration"),
 )
-OWN_HOUSE: dict[str, Any] = {"provider_name": "Stadtanzeiger Verlag GmbH", "provider_country": "DE"}
+# Both channels of the demo run on this machine: nobody else gets anything.
+OWN_HOUSE: dict[str, Any] = {
+    "name": "Stadtanzeiger Verlag GmbH",
+    "purpose": "Demo",
+    "role": "ourselves",
+    "country": "DE",
+    "transfer": "none",
+    "sub_processors": "–",
+    "retention": "solange die Demo läuft / while the demo runs",
+}
 RATE_PER_SECOND = 400.0
 
 
@@ -84,7 +93,7 @@ def _simulator() -> Channel:
         secrets=_secrets("token", "hook_secret"),
         actor=DEMO,
         rate_per_second=RATE_PER_SECOND,
-        **OWN_HOUSE,
+        profile=OWN_HOUSE,
     )
 
 
@@ -105,7 +114,7 @@ def _mail() -> Channel:
         secrets=_secrets("hook_secret"),
         actor=DEMO,
         rate_per_second=RATE_PER_SECOND,
-        **OWN_HOUSE,
+        profile=OWN_HOUSE,
     )
 
 

@@ -47,3 +47,11 @@ class NoHighRisk(RecordsError):
 
 class BadScope(RecordsError):
     text = _("Say whose data it was: choose one, or give a time.")
+
+
+class TextFrozen(RecordsError):
+    text = _("The text to the people has been given to a second person and stays as it is.")
+
+
+class Unreported(RecordsError):
+    text = _("The authority has not been told yet.")

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods
 from privacy.access import actor_of, can, staff_page
 from privacy.forms import NewRequestForm
 from privacy.models import AuditEntry, DataSubject, Request
+from privacy.records import todo
 from privacy.requests.actions import note, open_request
 from privacy.requests.deadlines import SOON_DAYS, Clock, clock
 from privacy.requests.states import ANSWERED
@@ -66,6 +67,7 @@ def work_list(request: HttpRequest) -> HttpResponse:
         "shown": shown,
         "kind": kind,
         "kinds": Request.Kind.choices,
+        "todo": todo.items(now),
         **_figures(now, span if span in SPANS else "days"),
     }
     return show(request, "work_list", "requests", context)

@@ -11,6 +11,7 @@ from messengers.gates import open_gate
 from privacy.access import Actor
 from privacy.models import Grant, User
 from subscriptions.models import Newsletter, Subscriber, Subscription, Topic
+from tests.profiles import OWN_HOUSE
 
 SYSTEM = Actor.system("tests")
 PASSWORD = "correct horse battery staple"
@@ -45,6 +46,7 @@ def make_channel(kind="simulator", name="", **facts):
         name=name or kind.capitalize(),
         settings=settings | facts.pop("settings", {}),
         secrets={"token": "t" * 32, "hook_secret": "w" * 32, "password": "p"},
+        profile=OWN_HOUSE,
         actor=SYSTEM,
         **facts,
     )

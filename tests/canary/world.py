@@ -26,6 +26,7 @@ from subscriptions.actions import create_newsletter
 from subscriptions.exports import subscribers_csv
 from subscriptions.models import Newsletter, Subscription
 from tests.canary.visitor import WRITTEN, Visitor
+from tests.profiles import OWN_HOUSE
 from tests.standins import http_provider, smtp_server
 
 SYSTEM = Actor.system("canary")
@@ -177,6 +178,7 @@ def _chat(base_url: str, canaries: Canaries) -> Channel:
         name="Simulator",
         settings={"base_url": base_url, "number": "+4917604069000", "region": "DE"},
         secrets={"token": http_provider.TOKEN, "hook_secret": canaries.hook_secret},
+        profile=OWN_HOUSE,
         actor=SYSTEM,
     )
 
@@ -195,6 +197,7 @@ def _mail(port: int, canaries: Canaries) -> Channel:
             "security": "plain",
         },
         secrets={"hook_secret": canaries.hook_secret},
+        profile=OWN_HOUSE,
         actor=SYSTEM,
     )
 

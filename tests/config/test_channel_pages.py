@@ -1,21 +1,31 @@
 """Administrators make, change and stop accounts at messengers; nobody else gets that far."""
 
+from hashlib import sha256
+
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from messengers.channels import account_of
+from messengers.channels import account_of, start_channel
 from messengers.models import Channel, InboundEvent
+from privacy.access import Actor
 from privacy.models import AuditEntry, Grant, User
+from privacy.records.errors import ProfileIncomplete
+from privacy.records.processors import is_complete, profile_of
 
 SECRET = "a-very-secret-token"
+ENGLISH = {"accept-language": "en"}
 FORM = {
     "name": "Telefon der Redaktion",
     "rate_per_second": "12",
-    "provider_name": "Jawort",
-    "provider_country": "de",
-    "transfer_basis": "",
+    "profile-name": "Jawort",
+    "profile-role": "ourselves",
+    "profile-country": "de",
+    "profile-transfer": "none",
+    "profile-retention": "7 Tage",
+    "profile-sub_processors": "keine",
     "setting_base_url": "http://127.0.0.1:9/simulator",
     "setting_number": "+4917604069000",
     "setting_region": "DE",
@@ -89,7 +99,7 @@ def test_an_unknown_messenger_is_not_there(admin: Client) -> None:
     assert admin.get(reverse("channel_new", args=["pigeon"])).status_code == 404
 
 
-@pytest.mark.parametrize("role", ["editor", "publisher", "dpo"])
+@pytest.mark.parametrize("role", ["editor", "publisher"])
 def test_others_are_refused_everywhere(role: str, channel: Channel) -> None:
     client = signed_in(role)
     paths = [
@@ -176,3 +186,84 @@ def test_what_an_operator_set_beside_the_form_stays(admin: Client, channel: Chan
 
     channel.refresh_from_db()
     assert (channel.name, channel.settings["call_seconds"]) == ("Anders", 7)
+
+
+def empty_profile() -> dict[str, str]:
+    return {name: text for name, text in FORM.items() if not name.startswith("profile-")}
+
+
+def test_an_account_without_a_profile_is_made_but_cannot_go_live(admin: Client) -> None:
+    admin.post(reverse("channel_new", args=["simulator"]), empty_profile())
+    made = Channel.objects.get()
+    page = reverse("channel", args=[made.pk])
+    assert (made.status, is_complete(made.pk)) == ("stopped", False)
+
+    answer = admin.post(
+        reverse("channel_switch", args=[made.pk]), {"to": "active"}, follow=True, headers=ENGLISH
+    )
+
+    made.refresh_from_db()
+    assert made.status == "stopped"
+    said = answer.content.decode()
+    assert "cannot send before its profile is complete" in said
+    assert "its country" in said
+    with pytest.raises(ProfileIncomplete):
+        start_channel(channel=made, actor=Actor.system("test"))
+
+    admin.post(page, FORM)
+    admin.post(reverse("channel_switch", args=[made.pk]), {"to": "active"})
+
+    made.refresh_from_db()
+    assert (made.status, made.provider_name) == ("active", "Jawort")
+
+
+def test_an_account_that_sends_keeps_a_complete_profile(admin: Client, channel: Channel) -> None:
+    gutted = FORM | {"profile-retention": "", "name": "Anders"}
+
+    answer = admin.post(reverse("channel", args=[channel.pk]), gutted, headers=ENGLISH)
+
+    channel.refresh_from_db()
+    assert "how long it keeps data" in answer.content.decode()
+    assert channel.name == FORM["name"]
+    assert is_complete(channel.pk)
+
+
+def test_what_is_known_about_a_messenger_fills_the_profile_in(admin: Client) -> None:
+    path = reverse("channel_new", args=["simulator"])
+    html = admin.get(path, headers=ENGLISH).content.decode()
+
+    assert "as long as the demo runs" in html
+    assert "publicly known in November 2026" in html
+
+
+def test_the_signed_contract_is_kept_sealed_and_handed_out_whole(
+    admin: Client, channel: Channel
+) -> None:
+    signed = b"%PDF-1.7 signed by both"
+    file = SimpleUploadedFile("avv.pdf", signed, content_type="application/pdf")
+
+    admin.post(reverse("channel", args=[channel.pk]), FORM | {"profile-contract_file": file})
+
+    stored = profile_of(channel.pk)
+    assert stored is not None
+    assert signed not in bytes(stored.contract_sealed or b"")
+    assert stored.contract_sha256 == sha256(signed).hexdigest()
+    answer = admin.get(reverse("channel_contract", args=[channel.pk]))
+    assert answer.content == signed
+    assert answer["Content-Disposition"].startswith("attachment")
+
+
+def test_the_officer_may_stop_a_channel_and_leaves_the_rest_to_the_administrator(
+    admin: Client, channel: Channel
+) -> None:
+    officer, path = signed_in("dpo"), reverse("channel_switch", args=[channel.pk])
+
+    assert officer.post(path, {"to": "stopped"}).url == reverse("privacy:processors")
+    channel.refresh_from_db()
+    assert channel.status == "stopped"
+    entry = AuditEntry.objects.get(action="channel.switched")
+    assert entry.actor == f"staff:{User.objects.get(email='dpo@example.org').pk}"
+    assert officer.post(path, {"to": "active"}).status_code == 403
+    admin.post(path, {"to": "active"})
+    channel.refresh_from_db()
+    assert channel.status == "active"

@@ -17,6 +17,7 @@ from privacy.models import AuditEntry
 from privacy.requests.actions import ask_identity, open_request
 from privacy.vault import KeystoreDown
 from subscriptions.models import ConsentRecord, OptIn, Reply, Subscription
+from tests.profiles import OWN_HOUSE
 from tests.subscriptions.conftest import (  # noqa: F401
     MAIL,
     PHONE,
@@ -306,7 +307,7 @@ def post(client, channel, number, words):
 @pytest.mark.django_db(transaction=True)
 def test_the_whole_way_from_the_hook_to_the_farewell(client, newsletter):
     channel = create_channel(
-        kind="simulator", name="Hook", settings={}, actor=Actor.system("test"),
+        kind="simulator", name="Hook", settings={}, profile=OWN_HOUSE, actor=Actor.system("test"),
         secrets={"token": "t", "hook_secret": SECRET},
     )  # fmt: skip
     newsletter.channels.add(channel)

@@ -16,6 +16,7 @@ from messengers.outbox import content_hash, start_dispatch
 from privacy.access import Actor
 from privacy.ids import uuid7
 from privacy.vault import KeyRing, Where, new_subjects
+from tests.profiles import OWN_HOUSE
 
 SYSTEM = Actor.system("tests")
 RECIPIENTS = """
@@ -29,7 +30,13 @@ def make_channel(**facts: Any) -> Channel:
     kind = facts.pop("kind", "simulator")
     facts.setdefault("rate_per_second", 100_000.0)
     return create_channel(
-        kind=kind, name="Test", settings=settings, secrets=secrets, actor=SYSTEM, **facts
+        kind=kind,
+        name="Test",
+        settings=settings,
+        secrets=secrets,
+        profile=OWN_HOUSE,
+        actor=SYSTEM,
+        **facts,
     )
 
 

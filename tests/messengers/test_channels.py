@@ -6,6 +6,7 @@ from django.db import connection
 from messengers.channels import account_of, change_channel, create_channel, stop_channel
 from messengers.models import Channel
 from privacy.access import Actor
+from tests.profiles import OWN_HOUSE
 
 SYSTEM = Actor.system("tests")
 
@@ -17,6 +18,7 @@ def channel(db: None) -> Channel:
         name="Simulator",
         settings={"base_url": "http://127.0.0.1:9"},
         secrets={"token": "t" * 32, "hook_secret": "s" * 32},
+        profile=OWN_HOUSE,
         actor=SYSTEM,
     )
 

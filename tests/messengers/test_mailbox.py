@@ -22,6 +22,7 @@ from messengers.transports import SmtpTransport
 from privacy.access import Actor
 from tests.messengers.test_simulator import PNG, Hook, first
 from tests.messengers.test_transports_http import settle
+from tests.profiles import OWN_HOUSE
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SECRET = "hook-secret-0123456789"
@@ -62,6 +63,7 @@ def make_adapter(port=1, **settings):
             **settings,
         },
         secrets={"hook_secret": SECRET},
+        profile=OWN_HOUSE,
         actor=Actor.system("tests"),
     )
     return adapter_for(account_of(channel))

@@ -25,6 +25,7 @@ from messengers.registry import adapter_for
 from messengers.simulator import accounts, courier, store
 from messengers.transports import HttpTransport, call
 from privacy.access import Actor
+from tests.profiles import OWN_HOUSE
 
 PHONE, OTHER = "+4917604069001", "+4917604069002"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 20
@@ -47,6 +48,7 @@ def make_account(origin="http://testserver", name="Stadtanzeiger", **settings):
         name=name,
         settings={"number": "+4917604069000", **settings},
         secrets={"token": f"token-of-{name}-0123456789", "hook_secret": "hook-secret-0123456789"},
+        profile=OWN_HOUSE,
         actor=Actor.system("tests"),
     )
     account = account_of(channel)

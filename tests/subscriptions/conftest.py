@@ -16,6 +16,7 @@ from privacy.models import Grant, User
 from subscriptions.actions import create_newsletter
 from subscriptions.conversation import Incoming, answer
 from subscriptions.models import Newsletter
+from tests.profiles import OWN_HOUSE
 
 SYSTEM = Actor.system("test")
 PHONE = "+4917604069001"
@@ -35,6 +36,7 @@ def chat(db) -> Channel:
         name="Telefon der Redaktion",
         settings={},
         secrets={"token": "t", "hook_secret": "s"},
+        profile=OWN_HOUSE,
         actor=SYSTEM,
         provider_name="Simulator",
         provider_country="DE",
@@ -48,6 +50,7 @@ def mail(db) -> Channel:
         name="Post der Redaktion",
         settings={"from_address": "news@example.org", "host": "127.0.0.1", "port": "1025"},
         secrets={"hook_secret": "s"},
+        profile=OWN_HOUSE,
         actor=SYSTEM,
     )
 

@@ -30,6 +30,7 @@ from subscriptions.imports import (
 from subscriptions.imports.check import Checker
 from subscriptions.imports.read import decoded, read_rows
 from subscriptions.models import ConsentRecord, Evidence, Import, Subscription
+from tests.profiles import OWN_HOUSE
 
 from .conftest import PHONE, make_newsletter, make_staff
 
@@ -230,7 +231,7 @@ def second(newsletter):
     """Another account of the same messenger."""
     account = create_channel(
         kind="simulator", name="B", settings={}, secrets={"token": "t", "hook_secret": "s"},
-        actor=Actor.system("test"),
+        profile=OWN_HOUSE, actor=Actor.system("test"),
     )  # fmt: skip
     newsletter.channels.add(account)
     return account
@@ -296,9 +297,7 @@ def test_a_suppression_while_the_list_is_computed_counts(check, publisher, monke
     assert Subscription.objects.count() == 1
 
 
-def test_a_suppression_between_loading_and_approval_counts_on_every_account(
-    load, officer, second
-):
+def test_a_suppression_between_loading_and_approval_counts_on_every_account(load, officer, second):
     imported = load(line(), line(phone="+4917604069002"), channel=second)
     assert imported.counts["good"] == 2
     suppress(fingerprint("simulator", PHONE), "simulator", reason="objection")
@@ -389,6 +388,7 @@ from privacy.access import Actor
 from privacy.models import User
 from subscriptions.imports import load, load_import
 from subscriptions.models import Import
+from tests.profiles import OWN_HOUSE
 load.ROWS_AT_A_TIME = 10
 seen = []
 def progress(count):

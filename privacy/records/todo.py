@@ -1,0 +1,106 @@
+"""What waits for the officer beside the requests: each with its clock, if it has one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from privacy.models import Incident, Processor
+from privacy.records import documents, review
+from privacy.records.incidents import open_ones
+from privacy.records.places import CHANNEL, places
+from privacy.records.processors import missing_of, present, profile_of
+
+SOON = timedelta(hours=24)
+CONTRACT_AGE = timedelta(days=3 * 365)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the list; `urgency` is the ending of a badge: bad, wait or info."""
+
+    title: str
+    text: str
+    url: str
+    urgency: str
+    due_at: datetime | None = None
+
+
+def items(now: datetime | None = None) -> list[Item]:
+    """The most urgent first."""
+    now = now or timezone.now()
+    found = [*_incidents(now), *_channels(), *_records(), *_reviews(now), *_contracts(now)]
+    order = {"bad": 0, "wait": 1, "info": 2}
+    return sorted(found, key=lambda item: (order[item.urgency], item.due_at or now))
+
+
+def _incidents(now: datetime) -> Iterator[Item]:
+    for incident in open_ones():
+        title = _("Breach %(number)s") % {"number": incident.number}
+        url = reverse("privacy:incident", args=[incident.pk])
+        waits = incident.reported_at is None and incident.risk != Incident.Risk.NONE
+        if not waits:
+            yield Item(title, _("not closed yet"), url, "info")
+            continue
+        left = incident.report_due_at - now
+        urgency = "bad" if left < SOON else "wait"
+        yield Item(title, time_left(left), url, urgency, incident.report_due_at)
+
+
+def time_left(left: timedelta) -> str:
+    """ "31 hours left for the report", or how long it is overdue."""
+    hours = abs(int(left.total_seconds() // 3600))
+    if left < timedelta(0):
+        words = ngettext(
+            "report to the authority %(n)s hour overdue",
+            "report to the authority %(n)s hours overdue",
+            hours,
+        )
+    else:
+        words = ngettext(
+            "%(n)s hour left for the report to the authority",
+            "%(n)s hours left for the report to the authority",
+            hours,
+        )
+    return words % {"n": hours}
+
+
+def _channels() -> Iterator[Item]:
+    for place in places(CHANNEL):
+        missing = missing_of(profile_of(place.ref))
+        if missing:
+            title = _("Channel %(name)s") % {"name": place.name}
+            text = _("profile of the provider lacks: %(missing)s") % {"missing": "; ".join(missing)}
+            yield Item(title, text, reverse("privacy:processors"), "wait")
+
+
+def _records() -> Iterator[Item]:
+    for state in documents.states():
+        url = reverse("privacy:record", args=[state.kind])
+        new = documents.needs_new_look(state)
+        if state.stored is None:
+            yield Item(state.label, _("no version has been stored yet"), url, "wait")
+        elif new:
+            text = _("look again, because there is something new: %(new)s")
+            yield Item(state.label, text % {"new": "; ".join(new[:3])}, url, "wait")
+        elif state.is_outdated:
+            yield Item(state.label, _("the stored version is outdated"), url, "info")
+
+
+def _reviews(now: datetime) -> Iterator[Item]:
+    due = review.due_on()
+    if due is not None and due <= now.date():
+        url = reverse("privacy:suppression")
+        yield Item(_("Suppression list"), _("look whether it is still needed"), url, "wait")
+
+
+def _contracts(now: datetime) -> Iterator[Item]:
+    old: QuerySet[Processor] = present().filter(contract_on__lt=(now - CONTRACT_AGE).date())
+    for row in old:
+        text = _("its contract is older than three years: does it still hold?")
+        yield Item(row.name, text, reverse("privacy:processors"), "info")
