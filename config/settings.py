@@ -36,6 +36,8 @@ JAWORT_SIGNER_SOCKET = env.path("JAWORT_SIGNER_SOCKET", JAWORT_VAR / "run" / "si
 JAWORT_WITNESSES = env.words("JAWORT_WITNESSES")
 JAWORT_DEMO = EMBEDDED and _origin.is_loopback and env.flag("JAWORT_DEMO", default=True)
 JAWORT_PROXIES = env.number("JAWORT_PROXIES", 0)
+# From which age somebody may consent alone (Art. 8 GDPR), each with its first day; children.py.
+JAWORT_AGE_LIMITS = env.text("JAWORT_AGE_LIMITS", "2018-05-25:16")
 
 # Secrets
 
@@ -250,6 +252,10 @@ WHITENOISE_USE_FINDERS = True
 
 INBOUND = "config.inbound"
 ANSWER_SUBJECT = "config.inbound.answer_subject"
+# How long an erasure asked for by web page, letter or mail waits: time to say "this was not me".
+JAWORT_GRACE_HOURS = env.number("JAWORT_GRACE_HOURS", 24)
+# How many packages of people one member of staff may make or look at in a day, alone.
+JAWORT_EXPORTS_A_DAY = env.number("JAWORT_EXPORTS_A_DAY", 20)
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 JAWORT_MAILBOX_PORT = env.number("JAWORT_MAILBOX_PORT", 8025)
 _smtp = env.smtp("JAWORT_SMTP_URL", f"smtp://127.0.0.1:{JAWORT_MAILBOX_PORT}" if EMBEDDED else None)
