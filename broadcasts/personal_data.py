@@ -11,8 +11,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from broadcasts.models import Broadcast, TestAddress
+from broadcasts.records import offers as offers
 from broadcasts.records import people_of as people_of
-from broadcasts.records import places as places
 from messengers.models import Address, AddressIndex, Delivery
 from privacy.inventory import NOT_PERSONAL, AppData, Classified, Erase, Field, Klass
 from privacy.models import Request

@@ -14,7 +14,7 @@ Status = Delivery.Status
 STAYED = (Status.QUEUED, Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED)
 
 
-def places() -> Iterator[Told]:
+def offers() -> Iterator[Told]:
     """The last broadcasts that were started, with their day."""
     rows = Broadcast.objects.exclude(started_at=None).order_by("-started_at")[:SHOWN]
     for row in rows:

@@ -18,8 +18,8 @@ from messengers.models import Address, AddressIndex, Channel, Delivery, Dispatch
 from messengers.outbox.control import recount
 from messengers.outbox.start import values_place
 from messengers.records import canonical as canonical
+from messengers.records import offers as offers
 from messengers.records import people_of as people_of
-from messengers.records import places as places
 from messengers.sql import rows, run
 from privacy.inventory import NOT_PERSONAL, AppData, Classified, Erase, Field, Klass
 from privacy.vault import VaultError, open_sealed

@@ -11,7 +11,7 @@ from messengers.models import Address, Channel
 Told = tuple[str, UUID, str, str, bool]
 
 
-def places() -> Iterator[Told]:
+def offers() -> Iterator[Told]:
     """Every channel: ("channel", id, name, kind of messenger, whether it is stopped)."""
     for channel in Channel.objects.order_by("name", "id"):
         is_stopped = channel.status == Channel.Status.STOPPED

@@ -38,7 +38,7 @@ VERBS = frozenset(
         "find", "describe", "block", "contact", "export", "erase", "scan", "recipients",
         "identifiers", "under_way", "consent", "prove", "proof_file",
         "restrict", "unrestrict", "rectify", "portable",
-        "places", "people_of", "canonical", "import_rules",
+        "offers", "people_of", "canonical", "import_rules",
         "kinds",
     }
 )  # fmt: skip

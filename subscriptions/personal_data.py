@@ -28,8 +28,8 @@ from subscriptions.models import (
 )
 from subscriptions.proof.desk import consent, proof_file, prove
 from subscriptions.records import import_rules as import_rules
+from subscriptions.records import offers as offers
 from subscriptions.records import people_of as people_of
-from subscriptions.records import places as places
 
 __all__ = [
     "DATA", "block", "consent", "describe", "erase", "export", "proof_file", "prove", "scan"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Told = tuple[str, UUID, str]
 
 
-def places() -> Iterator[Told]:
+def offers() -> Iterator[Told]:
     """Every newsletter."""
     for pk, name in Newsletter.objects.order_by("name", "id").values_list("id", "name"):
         yield "newsletter", pk, name

@@ -32,7 +32,7 @@ def places(kind: str = "") -> list[Place]:
 
 def _asked() -> Iterator[Place]:
     for app in inventory.apps():
-        told = inventory.verb(app, "places")
+        told = inventory.verb(app, "offers")
         if told is not None:
             yield from (Place(*facts) for facts in told())
 

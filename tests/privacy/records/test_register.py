@@ -45,7 +45,7 @@ def house(db, monkeypatch):
         "Reader.text": Field(Klass.CONTENT, "Answering people", "inbound_text", sealed=True),
     }
     monkeypatch.setattr(
-        inventory, "_pages", lambda: {"people": page(fields, places=lambda: iter(told))}
+        inventory, "_pages", lambda: {"people": page(fields, offers=lambda: iter(told))}
     )
     save_profile(channel_id=CHANNEL, channel_kind="simulator", facts=OWN, actor=SYSTEM)
     return SimpleNamespace(fields=fields, told=told)
