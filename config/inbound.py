@@ -74,12 +74,15 @@ def handle(event: InboundEvent, opened: TextEvent | OptOutEvent) -> None:
         answer(incoming)
 
 
-def answer_subject(subject: UUID, template: str, context: Mapping[str, object]) -> None:
-    """Send an answer to a request to the address the person used last, in their language.
+def answer_subject(
+    subject: UUID, template: str, context: Mapping[str, object], where: UUID | None = None
+) -> None:
+    """Send an answer to a request in the person's language: to their address `where`, or else to
+    the one they came with last.
 
     A person without an address (erased meanwhile) gets nothing; that is not an error.
     """
-    address = _address_of(subject)
+    address = _address_of(subject, where)
     if address is None:
         return
     language = _language_of(address)
@@ -198,10 +201,13 @@ def _answers_our_message(channel: Channel, adapter: Adapter, event: TextEvent) -
     return delivery is not None and sender is not None and delivery.address == sender.pk
 
 
-def _address_of(subject: UUID) -> Address | None:
+def _address_of(subject: UUID, where: UUID | None) -> Address | None:
     if DataSubject.objects.filter(pk=subject, status=DataSubject.Status.ERASED).exists():
         return None
     rows = Address.objects.filter(subject=subject).select_related("channel")
+    if where is not None:
+        # Never to another address than the one that was meant: it may be somebody else's phone.
+        return rows.filter(pk=where).first()
     return rows.order_by("-created_at").first()
 
 

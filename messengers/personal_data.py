@@ -1,7 +1,7 @@
 """What this room keeps about people: where they can be reached, and what was sent to them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import orjson
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from messengers.addresses import digest_of, profile_of, reveal
+from messengers.addresses import digest_of, profile_of, reveal, set_profile
 from messengers.channels import adapter_of
 from messengers.contract import BadAddress
 from messengers.gates import close_gates
@@ -169,6 +169,27 @@ def block(subject: UUID, reason: str) -> int:
     run(STOP_QUEUE, [known, batches, addresses])
     recount(batches)
     return number
+
+
+def restrict(subject: UUID) -> int:
+    """Nothing more is sent until the restriction is lifted; how many gates were open."""
+    return block(subject, Gate.Reason.RESTRICTED)
+
+
+def rectify(subject: UUID, changes: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Correct the names by which a person is addressed; field -> what it was and is now."""
+    done: dict[str, tuple[str, str]] = {}
+    for address in _addresses(subject):
+        before = profile_of(address)
+        after = replace(before, **{name: changes[name] for name in NAMES if name in changes})
+        if after != before:
+            set_profile(address, after)
+            pairs = {name: (getattr(before, name), getattr(after, name)) for name in NAMES}
+            done |= {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    return done
+
+
+NAMES = ("first_name", "last_name")
 
 
 def contact(subject: UUID) -> list[ContactPoint]:

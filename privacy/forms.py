@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from privacy.models import Controller, Request
+from privacy.models import Controller, RecipientNotice, Request
 from privacy.requests.holidays import LANDS
 from privacy.requests.purposes import Purpose
 
@@ -69,6 +69,21 @@ class NewRequestForm(forms.Form):
         return datetime.combine(self.cleaned_data["received_on"], time(12), tzinfo=zone)
 
 
+class ReceiptForm(forms.Form):
+    """Another day of receipt, and why."""
+
+    received_on = forms.DateField(
+        label=_("Received on"),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+    reasons = forms.CharField(label=_("Reason"), max_length=200)
+
+    def received_at(self) -> datetime:
+        """Noon of that day where the controller is."""
+        zone = ZoneInfo(settings.DISPLAY_TIME_ZONE)
+        return datetime.combine(self.cleaned_data["received_on"], time(12), tzinfo=zone)
+
+
 class NoteForm(forms.Form):
     text = forms.CharField(
         label=_("Remark"), widget=forms.Textarea(attrs={"rows": 3}), max_length=LONGEST_TEXT
@@ -90,7 +105,9 @@ class CloseForm(forms.Form):
     outcome = forms.ChoiceField(label=_("Outcome"))
     reasons = forms.CharField(
         label=_("Reasons"),
-        help_text=_("Needed for a refusal and a partial answer; the person is told them."),
+        help_text=_(
+            "For a partial answer: what was left out, each with its reason. The person is told."
+        ),
         widget=forms.Textarea(attrs={"rows": 3}),
         max_length=LONGEST_TEXT,
         required=False,
@@ -99,6 +116,73 @@ class CloseForm(forms.Form):
     def __init__(self, *args: Any, outcomes: list[tuple[str, Any]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["outcome"].choices = outcomes  # type: ignore[attr-defined]
+
+
+class RefuseForm(forms.Form):
+    """A refusal under Art. 12(5): what the person is told, and what shows it."""
+
+    reasons = forms.CharField(
+        label=_("Reasons"),
+        help_text=_("The person is told these, with the right to complain and to go to court."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+        max_length=LONGEST_TEXT,
+    )
+    evidence = forms.CharField(
+        label=_("What shows it"),
+        help_text=_("The burden of proof is ours. Kept sealed and not told."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+        max_length=LONGEST_TEXT,
+    )
+
+
+class RedactForm(forms.Form):
+    redact = forms.CharField(
+        label=_("Leave out"),
+        help_text=_("Words that concern somebody else, one in a line. They are not stored."),
+        widget=forms.Textarea(attrs={"rows": 2, "autocomplete": "off"}),
+        max_length=LONGEST_TEXT,
+        required=False,
+    )
+
+    def words(self) -> list[str]:
+        return [line for line in self.cleaned_data.get("redact", "").splitlines() if line.strip()]
+
+
+class RectifyForm(forms.Form):
+    """What may be corrected; an empty field stays as it is."""
+
+    first_name = forms.CharField(label=_("First name"), max_length=100, required=False)
+    last_name = forms.CharField(label=_("Last name"), max_length=100, required=False)
+    language = forms.ChoiceField(
+        label=_("Language"), choices=[("", _("As it is")), *settings.LANGUAGES], required=False
+    )
+    address = forms.CharField(
+        label=_("New e-mail address"),
+        help_text=_(
+            "A new address is a new identity: the old one gets nothing more, and the new one is"
+            " asked for consent. From a messenger the person writes themselves."
+        ),
+        max_length=LONGEST_IDENTIFIER,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+class LiftForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Reason"),
+        help_text=_("The person is told before anything goes on (Art. 18(3) GDPR)."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+        max_length=LONGEST_TEXT,
+    )
+
+
+class NoticeForm(forms.Form):
+    """What a recipient was told or has answered."""
+
+    notice = forms.UUIDField()
+    status = forms.ChoiceField(choices=RecipientNotice.Status.choices)
+    reply = forms.CharField(max_length=LONGEST_TEXT, required=False)
 
 
 class EraseForm(forms.Form):

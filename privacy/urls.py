@@ -12,6 +12,7 @@ from privacy.views import (
     house,
     people,
     public,
+    request_acts,
     request_page,
     work_list,
 )
@@ -21,20 +22,30 @@ app_name = "privacy"
 BY_LINK = [
     path("answer/<str:token>/", public.package, name="package"),
     path("proof/<str:token>/", public.proof, name="proof"),
+    path("not-me/<str:token>/", public.not_me, name="not_me"),
     path("erased/<str:token>/", public.erased, name="erased"),
     path("erased/<str:token>/pdf/", public.erased_pdf, name="erased_pdf"),
 ]
 
+OPEN_TO_ALL = [path("schema/<slug:name>.json", public.schema, name="schema")]
+
 REQUEST = [
     path("", request_page.request_page, name="request"),
     path("steps/", request_page.steps, name="steps"),
-    path("ask/", request_page.ask, name="ask"),
-    path("extend/", request_page.extend, name="extend"),
-    path("note/", request_page.note, name="note"),
-    path("close/", request_page.close, name="close"),
-    path("package/make/", request_page.make, name="make_package"),
-    path("package/deliver/", request_page.deliver, name="deliver_package"),
-    path("package/read/", request_page.read, name="read_package"),
+    path("ask/", request_acts.ask, name="ask"),
+    path("extend/", request_acts.extend, name="extend"),
+    path("receipt/", request_acts.receipt, name="correct_receipt"),
+    path("note/", request_acts.note, name="note"),
+    path("close/", request_acts.close, name="close"),
+    path("refuse/", request_acts.refuse, name="refuse_request"),
+    path("rectify/", request_acts.rectify, name="rectify"),
+    path("complete/", request_acts.complete, name="complete"),
+    path("lift/", request_acts.lift, name="lift_restriction"),
+    path("recipient/", request_acts.settle, name="settle_notice"),
+    path("package/make/", request_acts.make, name="make_package"),
+    path("package/deliver/", request_acts.deliver, name="deliver_package"),
+    path("package/second/", request_acts.ask_second, name="ask_without_code"),
+    path("package/read/", request_acts.read, name="read_package"),
     path("erase/", request_page.confirm_erasure, name="confirm_erasure"),
     path("erase/now/", request_page.erase, name="erase"),
     path("erase/resume/", request_page.resume, name="resume_erasure"),
@@ -73,4 +84,6 @@ DESK: list[URLPattern | URLResolver] = [
     *records.DESK,
 ]
 
-urlpatterns: list[URLPattern | URLResolver] = [path("privacy/", include([*BY_LINK, *DESK]))]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("privacy/", include([*BY_LINK, *OPEN_TO_ALL, *DESK]))
+]

@@ -36,6 +36,7 @@ ACTIONS = {
     State.WITHDRAWN: "consent.withdrawn",
     State.EXPIRED: "consent.expired",
     State.INVALIDATED: "consent.invalidated",
+    State.OBJECTED: "consent.objected",
     State.REFUSED: "consent.refused",
 }
 

@@ -30,6 +30,9 @@ from subscriptions.proof.desk import consent, proof_file, prove
 from subscriptions.records import import_rules as import_rules
 from subscriptions.records import offers as offers
 from subscriptions.records import people_of as people_of
+from subscriptions.rights import portable as portable
+from subscriptions.rights import rectify as rectify
+from subscriptions.rights import unrestrict as unrestrict
 
 __all__ = [
     "DATA", "block", "consent", "describe", "erase", "export", "proof_file", "prove", "scan"

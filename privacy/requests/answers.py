@@ -1,16 +1,24 @@
 """Answering an access request: make the package, look at it, hand it over."""
 
+import secrets
+from collections.abc import Collection
+from typing import Any
+
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.translation import gettext_lazy as _
 
 from privacy.access import Actor, require
 from privacy.audit import record
 from privacy.models import ExportPackage, Request
-from privacy.requests.closing import close_request, finish
-from privacy.requests.delivery import answer, day_of, link_to
+from privacy.requests import approvals, quota
+from privacy.requests.closing import finish
+from privacy.requests.delivery import answer, day_of, link_to, tell
 from privacy.requests.errors import (
     IllegalTransition,
     NobodyConcerned,
+    NotApproved,
     NothingToDeliver,
     NotVerified,
     WrongKind,
@@ -18,7 +26,9 @@ from privacy.requests.errors import (
 from privacy.requests.export import package as packages
 from privacy.requests.export.collect import collect
 from privacy.requests.export.language import language_of
+from privacy.requests.export.redact import redacted
 from privacy.requests.states import TRANSITIONS, Status, advance
+from privacy.requests.watch import other_contacts
 from privacy.vault import new_token, token_hash
 
 PACKAGED = (Request.Kind.ACCESS, Request.Kind.PORTABILITY)
@@ -31,19 +41,23 @@ def complete_access(*, request: Request, actor: Actor) -> ExportPackage:
     return deliver_package(request=request, actor=actor)
 
 
-def make_package(*, request: Request, actor: Actor) -> ExportPackage:
+def make_package(*, request: Request, actor: Actor, redact: Collection[str] = ()) -> ExportPackage:
     """Gather everything and seal it into a file; the request waits for a look by the DPO.
 
-    An earlier package of the request goes. Nothing is sent yet. Raises `NobodyConcerned`,
-    `NotVerified` or `WrongKind`. A crash leaves at most a file that nobody can open or find.
+    `redact`: words that concern somebody else and are blotted out (Art. 15(4)); they are stored
+    nowhere. An earlier package of the request goes. Nothing is sent yet. Raises `NobodyConcerned`,
+    `NotVerified`, `WrongKind` or `QuotaReached`. A crash leaves at most a file that nobody can
+    open or find.
     """
     require(actor, "person.export")
     request.refresh_from_db()
     _check(request)
+    quota.spend(actor)
     assert request.subject
-    data = collect(request)
+    data = redacted(collect(request), redact)
     with translation.override(language_of(data)):
-        packed = packages.build(data)
+        is_portable = request.kind == Request.Kind.PORTABILITY
+        packed = packages.build_portable(data) if is_portable else packages.build(data)
     made = packages.store(request.subject, packed)
     with transaction.atomic():
         held = Request.objects.select_for_update().get(pk=request.pk)
@@ -51,38 +65,74 @@ def make_package(*, request: Request, actor: Actor) -> ExportPackage:
             packages.destroy(earlier)
         _save(made, held, packed)
         advance(held, Status.REVIEW)
-        _record_made(made, actor)
+        _record_made(made, actor, data["redactions"])
+        if needs_second(made):
+            approvals.ask(EXPORT, made.pk, actor, {"request": held.number, "sha256": made.sha256})
     request.refresh_from_db()
     return made
 
 
 @transaction.atomic
-def deliver_package(*, request: Request, actor: Actor) -> ExportPackage:
-    """Send the person the link to their package: seven days, one download. The clock stops."""
+def deliver_package(*, request: Request, actor: Actor, without_code: bool = False) -> ExportPackage:
+    """Send the person the link to their package: seven days, one download. The clock stops.
+
+    Somebody with several channels needs a code besides, which goes to the others; `without_code`
+    if they have lost those. That, and a request which did not come from a channel of theirs, needs
+    a second person: `NotApproved`.
+    """
     require(actor, "person.export")
     held = Request.objects.select_for_update().get(pk=request.pk)
     package = held.packages.filter(destroyed_at=None).order_by("-created_at").first()
     if package is None or held.subject is None:
         raise NothingToDeliver
+    others = other_contacts(held)
+    if needs_second(package) or (others and without_code):
+        _demand_approval(package, actor)
     token = new_token()
     package.token_hash = token_hash("package", token)
     package.expires_at = timezone.now() + packages.TERM
-    package.save(update_fields=["token_hash", "expires_at"])
+    package.code_hash = None if without_code else _send_code(held, package, others)
+    package.save(update_fields=["token_hash", "expires_at", "code_hash"])
     advance(held, Status.DELIVERED, outcome=Outcome.FULFILLED, closed_at=timezone.now())
-    answer(
-        held.subject,
+    tell(
+        held,
         "package_ready",
-        number=held.number,
         link=link_to("package", token),
         until=day_of(package.expires_at),
+        has_code="yes" if package.code_hash else "",
     )
-    record("request.delivered", actor=actor, obj="request", ref=held.pk)
+    facts: dict[str, int | str | bool] = {"code": bool(package.code_hash)}
+    record("request.delivered", actor=actor, obj="request", ref=held.pk, facts=facts)
     request.refresh_from_db()
     return package
 
 
-def fetch_package(*, token: str) -> tuple[ExportPackage, bytes]:
-    """The person's one download; `PackageGone` for everybody who comes later."""
+@transaction.atomic
+def ask_without_code(*, request: Request, actor: Actor) -> approvals.Approval:
+    """The person has lost the other channel: may the package leave without its code?"""
+    require(actor, "person.export")
+    package = request.packages.filter(destroyed_at=None).order_by("-created_at").first()
+    if package is None:
+        raise NothingToDeliver
+    return approvals.ask(EXPORT, package.pk, actor, {"request": request.number, "code": False})
+
+
+def needs_second(package: ExportPackage) -> bool:
+    """Whether a second person has to agree before it leaves: staff entered the request."""
+    return package.request.origin == Request.Origin.STAFF
+
+
+def is_held_back(package: ExportPackage) -> bool:
+    """Whether a second person is being waited for."""
+    return needs_second(package) and not approvals.is_approved(EXPORT, package.pk)
+
+
+def fetch_package(*, token: str, code: str = "") -> tuple[ExportPackage, bytes]:
+    """The person's one download; `PackageGone` for everybody who comes later.
+
+    `WrongCode` where one was sent to the person's other channels; the fifth destroys the package.
+    """
+    packages.check_code(token, code)
     with transaction.atomic():
         package, packed = packages.take(token)
         actor = Actor.subscriber(package.subject)
@@ -95,8 +145,9 @@ def fetch_package(*, token: str) -> tuple[ExportPackage, bytes]:
 def read_package(*, package: ExportPackage, purpose: str, actor: Actor) -> bytes:
     """The DPO's own look at a package: as often as needed, each time with a purpose in the log."""
     require(actor, "person.export")
+    quota.spend(actor)
     with transaction.atomic():
-        packed = packages.read(package)
+        packed = packages.staff_copy(packages.read(package), package.request.number, str(actor))
         facts: dict[str, int | str | bool] = {"request": str(package.request_id)}
         record(
             "person.exported",
@@ -120,9 +171,37 @@ def close_delivered() -> int:
     return len(over)
 
 
-def refuse(*, request: Request, reasons: str, actor: Actor) -> Request:
-    """Refuse, with reasons that are kept and told (Art. 12(4), 12(5)). Never automatic."""
-    return close_request(request=request, outcome=Outcome.REFUSED, reasons=reasons, actor=actor)
+EXPORT = "export.staff"
+CODE_DIGITS = 8
+
+
+def _page_of(ref: str) -> str:
+    package = ExportPackage.objects.filter(pk=ref).first()
+    return reverse("privacy:request", args=[package.request_id]) if package else ""
+
+
+approvals.register(EXPORT, _("Give out a package"), page=_page_of)
+
+
+def _demand_approval(package: ExportPackage, actor: Actor) -> None:
+    if not approvals.is_approved(EXPORT, package.pk):
+        raise NotApproved
+
+
+def _send_code(request: Request, package: ExportPackage, others: list[Any]) -> bytes | None:
+    """A code to every other channel of the person; what is kept of it. None if there is none."""
+    if not others or request.subject is None:
+        return None
+    code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
+    for point in others:
+        answer(
+            request.subject,
+            "package_code",
+            address=point.address_id,
+            number=request.number,
+            code=code,
+        )
+    return packages.code_hash(package, code)
 
 
 def _check(request: Request) -> None:
@@ -145,8 +224,12 @@ def _save(made: ExportPackage, request: Request, packed: bytes) -> None:
     made.save(force_insert=True)
 
 
-def _record_made(made: ExportPackage, actor: Actor) -> None:
-    facts: dict[str, int | str | bool] = {"bytes": made.size_bytes, "sha256": made.sha256}
+def _record_made(made: ExportPackage, actor: Actor, redactions: int) -> None:
+    facts: dict[str, int | str | bool] = {
+        "bytes": made.size_bytes,
+        "sha256": made.sha256,
+        "redactions": redactions,
+    }
     record("package.made", actor=actor, obj="request", ref=made.request_id, facts=facts)
 
 

@@ -43,7 +43,7 @@ class Kind:
     """
 
     label: "StrOrPromise"
-    page: str = ""
+    page: str | Callable[[str], str] = ""
     on_approval: Decided | None = None
     on_refusal: Decided | None = None
 
@@ -62,11 +62,13 @@ def register(
     kind: str,
     label: "StrOrPromise",
     *,
-    page: str = "",
+    page: str | Callable[[str], str] = "",
     on_approval: Decided | None = None,
     on_refusal: Decided | None = None,
 ) -> None:
-    """Say what a kind is called, which page (a URL's name that takes `ref`) shows it, what then."""
+    """Say what a kind is called, which page shows it (a URL's name that takes `ref`, or a function
+    of `ref`), and what happens with the decision.
+    """
     KINDS[kind] = Kind(label, page, on_approval, on_refusal)
 
 
@@ -124,6 +126,8 @@ def label_of(kind: str) -> str:
 def page_of(approval: Approval) -> str:
     """Where the whole matter can be read; empty where there is no page for it."""
     page = KINDS[approval.kind].page if approval.kind in KINDS else ""
+    if callable(page):
+        return page(approval.ref)
     return reverse(page, args=[approval.ref]) if page else ""
 
 

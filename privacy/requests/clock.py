@@ -1,5 +1,7 @@
 """Lengthening the term, as far as Art. 12(3) sentence 2 lets us."""
 
+from datetime import datetime
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -7,18 +9,24 @@ from privacy.access import Actor, require
 from privacy.audit import record
 from privacy.models import Request
 from privacy.requests.closing import is_reachable
-from privacy.requests.deadlines import EXTENDED_MONTHS
-from privacy.requests.delivery import answer, day_of
-from privacy.requests.errors import NobodyConcerned, ReasonMissing, TooLateToExtend
+from privacy.requests.deadlines import EXTENDED_MONTHS, FIRST_MONTHS
+from privacy.requests.delivery import day_of, tell
+from privacy.requests.errors import (
+    IllegalTransition,
+    NobodyConcerned,
+    ReasonMissing,
+    TooLateToExtend,
+)
 from privacy.requests.intake import due_at
-from privacy.requests.notes import EXTENSION, add_note
+from privacy.requests.notes import EXTENSION, REMARK, add_note
 from privacy.requests.states import ANSWERED
 
 
 def may_extend(request: Request) -> bool:
     """Once, and only while the first month runs."""
     is_open = request.status not in ANSWERED and request.extended_at is None
-    return is_open and timezone.now() <= request.due_at
+    end_of_month_one = due_at(request.received_at, paused=request.paused_days)
+    return is_open and timezone.now() <= end_of_month_one
 
 
 @transaction.atomic
@@ -39,13 +47,36 @@ def extend(*, request: Request, reasons: str, actor: Actor) -> Request:
     held.due_at = due_at(held.received_at, months=EXTENDED_MONTHS, paused=held.paused_days)
     held.save(update_fields=["extended_at", "due_at"])
     add_note(held, EXTENSION, reasons)
-    answer(
-        held.subject,
-        "extended",
-        number=held.number,
-        due=day_of(held.due_at),
-        reasons=reasons.strip(),
-    )
+    tell(held, "extended", due=day_of(held.due_at), reasons=reasons.strip())
     facts: dict[str, int | str | bool] = {"due": str(day_of(held.due_at))}
     record("request.extended", actor=actor, obj="request", ref=held.pk, facts=facts)
+    return held
+
+
+@transaction.atomic
+def correct_receipt(
+    *, request: Request, received_at: datetime, reasons: str, actor: Actor
+) -> Request:
+    """Another day of receipt: the clock starts then. Both days stand in the audit log.
+
+    Only for what staff entered: of the others we know when they came. Raises `ReasonMissing`,
+    `IllegalTransition` for an answered request or a day that is still to come.
+    """
+    require(actor, "request.work")
+    held = Request.objects.select_for_update().get(pk=request.pk)
+    if not reasons.strip():
+        raise ReasonMissing
+    is_theirs = held.origin == Request.Origin.STAFF and held.status not in ANSWERED
+    if not is_theirs or received_at > timezone.now():
+        raise IllegalTransition
+    facts: dict[str, int | str | bool] = {
+        "before": str(day_of(held.received_at)),
+        "after": str(day_of(received_at)),
+    }
+    months = EXTENDED_MONTHS if held.extended_at else FIRST_MONTHS
+    held.received_at = received_at
+    held.due_at = due_at(received_at, months=months, paused=held.paused_days)
+    held.save(update_fields=["received_at", "due_at"])
+    add_note(held, REMARK, reasons)
+    record("request.receipt_corrected", actor=actor, obj="request", ref=held.pk, facts=facts)
     return held

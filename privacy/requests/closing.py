@@ -1,16 +1,36 @@
 """How a request ends, and what the person is told."""
 
+from typing import Any
+
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from privacy.access import Actor, require
 from privacy.audit import record
-from privacy.models import DataSubject, Request
-from privacy.requests.delivery import answer
-from privacy.requests.errors import ReasonMissing, StillRunning, WrongKind
-from privacy.requests.notes import EXTENSION, REFUSAL, REMARK, add_note
-from privacy.requests.states import ANSWERED, Status, advance
+from privacy.models import AuditEntry, DataSubject, Request
+from privacy.requests import approvals
+from privacy.requests.delivery import tell
+from privacy.requests.errors import (
+    EvidenceMissing,
+    ExceptionsMissing,
+    IllegalTransition,
+    NotApproved,
+    ReasonMissing,
+    StillRunning,
+    WrongKind,
+)
+from privacy.requests.notes import (
+    EVIDENCE,
+    PROPOSAL,
+    REFUSAL,
+    REMARK,
+    add_note,
+    notes_of,
+)
+from privacy.requests.states import ANSWERED, TRANSITIONS, Status, advance
+from privacy.requests.verbs import unrestrict_everywhere
 
 Outcome = Request.Outcome
 NEEDS_REASONS = (Outcome.REFUSED, Outcome.PARTLY)
@@ -24,30 +44,83 @@ ANSWER_OF = {
 }
 # These are fulfilled by what the machinery does, and by nothing else.
 DONE_BY_MACHINE = (Request.Kind.ACCESS, Request.Kind.PORTABILITY, Request.Kind.ERASURE)
-NOTE_KINDS = (EXTENSION, REFUSAL, REMARK)
+STOPPING = (Request.Kind.ERASURE, Request.Kind.RESTRICTION)
 
 
 @transaction.atomic
 def close_request(*, request: Request, outcome: str, actor: Actor, reasons: str = "") -> Request:
     """End a request with an outcome that a person decided; tell who asked, where we can.
 
-    A refusal and a partial answer need reasons: they are kept sealed and told to the person
-    (Art. 12(4), 12(5)). Raises `ReasonMissing`, `WrongKind` for "fulfilled" where only the export
-    or the erasure itself fulfils, `StillRunning` once an erasure has begun.
+    A partial answer needs the list of what was left out, which is kept sealed and told (Art.
+    12(4)). Raises `ExceptionsMissing`, `NotApproved` for a refusal (`propose_refusal`), `WrongKind`
+    for "fulfilled" where only the machinery fulfils, `StillRunning` once an erasure has begun.
     """
     require(actor, "request.work")
     held = Request.objects.select_for_update().get(pk=request.pk)
-    if outcome in NEEDS_REASONS and not reasons.strip():
-        raise ReasonMissing
-    if outcome == Outcome.FULFILLED and held.kind in DONE_BY_MACHINE:
-        raise WrongKind
-    if held.steps.exists():
-        raise StillRunning
+    if outcome == Outcome.REFUSED:
+        raise NotApproved
+    if outcome == Outcome.PARTLY and not reasons.strip():
+        raise ExceptionsMissing
+    _may_close(held, outcome)
     if reasons.strip():
-        add_note(held, REFUSAL if outcome in NEEDS_REASONS else REMARK, reasons)
+        add_note(held, REFUSAL if outcome == Outcome.PARTLY else REMARK, reasons)
     finish(held, outcome, actor)
-    _tell(held, outcome, reasons)
+    tell_outcome(held, outcome, reasons)
     return held
+
+
+@transaction.atomic
+def propose_refusal(
+    *, request: Request, reasons: str, evidence: str, actor: Actor
+) -> approvals.Approval:
+    """Refuse (Art. 12(5)) once a second person agrees. Never automatic.
+
+    `reasons` are told to the person, `evidence` is what shows them and stays here; both are sealed.
+    While this waits, nothing else may be proposed. Raises `ReasonMissing`, `EvidenceMissing`.
+    """
+    require(actor, "request.work")
+    held = Request.objects.select_for_update().get(pk=request.pk)
+    if not reasons.strip():
+        raise ReasonMissing
+    if not evidence.strip():
+        raise EvidenceMissing
+    if approvals.is_waiting(REFUSE, held.pk):
+        raise IllegalTransition
+    _may_close(held, Outcome.REFUSED)
+    add_note(held, PROPOSAL, reasons)
+    add_note(held, EVIDENCE, evidence)
+    return approvals.ask(REFUSE, held.pk, actor, {"request": held.number, "kind": held.kind})
+
+
+def carry_out_refusal(approval: approvals.Approval, actor: Actor) -> None:
+    """The second person agreed: the reasons become the answer, with the rights that remain."""
+    held = Request.objects.select_for_update().get(pk=approval.ref)
+    _may_close(held, Outcome.REFUSED)
+    reasons = [note.text for note in notes_of(held) if note.kind == PROPOSAL][-1]
+    add_note(held, REFUSAL, reasons)
+    finish(held, Outcome.REFUSED, actor)
+    tell_outcome(held, Outcome.REFUSED, reasons)
+
+
+def outcomes_of(request: Request) -> list[tuple[str, Any]]:
+    """The outcomes that a person may choose: the machinery fulfils, and two people refuse."""
+    hidden = {Outcome.REFUSED, Outcome.FULFILLED}
+    return [(value, label) for value, label in Outcome.choices if value not in hidden]
+
+
+REFUSE = "request.refuse"
+approvals.register(
+    REFUSE, _("Refuse a request"), page="privacy:request", on_approval=carry_out_refusal
+)
+
+
+def _may_close(request: Request, outcome: str) -> None:
+    if outcome == Outcome.FULFILLED and request.kind in DONE_BY_MACHINE:
+        raise WrongKind
+    if request.kind == Request.Kind.ERASURE and request.steps.exists():
+        raise StillRunning
+    if Status.CLOSED not in TRANSITIONS[request.status]:
+        raise IllegalTransition
 
 
 def close_unknown(request: Request, actor: Actor) -> None:
@@ -65,7 +138,7 @@ def finish(request: Request, outcome: str, actor: Actor) -> None:
         proof_hash=None,
         paused_at=None,
     )
-    if request.kind == Request.Kind.ERASURE and outcome not in (Outcome.FULFILLED, Outcome.PARTLY):
+    if request.kind in STOPPING and outcome not in (Outcome.FULFILLED, Outcome.PARTLY):
         _lift_restriction(request)
     record(
         "request.closed",
@@ -85,10 +158,11 @@ def note(*, request: Request, text: str, actor: Actor) -> None:
     record("request.noted", actor=actor, obj="request", ref=held.pk)
 
 
-def _tell(request: Request, outcome: str, reasons: str) -> None:
+def tell_outcome(request: Request, outcome: str, reasons: str) -> None:
+    """What became of it, told where it was asked, if it is known to be theirs."""
     name = ANSWER_OF.get(Outcome(outcome))
     if name and request.subject and request.is_verified and is_reachable(request):
-        answer(request.subject, name, number=request.number, reasons=reasons.strip())
+        tell(request, name, reasons=reasons.strip(), kind=request.kind)
 
 
 def is_reachable(request: Request) -> bool:
@@ -100,8 +174,15 @@ def is_reachable(request: Request) -> bool:
 def _lift_restriction(request: Request) -> None:
     """Lift what this request restricted: one that was never proven has restricted nobody."""
     others = Request.objects.filter(subject=request.subject).exclude(pk=request.pk)
-    is_wanted = Q(outcome=Outcome.FULFILLED) | Q(is_verified=True) & ~Q(status__in=ANSWERED)
-    restrictions = others.filter(is_wanted, kind=Request.Kind.RESTRICTION)
-    if request.is_verified and not restrictions.exists():
+    lifted = AuditEntry.objects.filter(ref=str(request.subject), action="person.released").last()
+    is_done = Q(kind=Request.Kind.RESTRICTION, outcome=Outcome.FULFILLED)
+    if lifted:
+        is_done &= Q(closed_at__gt=lifted.at)
+    is_open = Q(kind__in=STOPPING, is_verified=True) & ~Q(status__in=ANSWERED)
+    if request.is_verified and not others.filter(is_done | is_open).exists():
         people = DataSubject.objects.filter(pk__in=[request.subject])
-        people.filter(status=DataSubject.Status.RESTRICTED).update(status=DataSubject.Status.ACTIVE)
+        is_lifted = people.filter(status=DataSubject.Status.RESTRICTED).update(
+            status=DataSubject.Status.ACTIVE
+        )
+        if is_lifted and request.subject:
+            unrestrict_everywhere(request.subject)

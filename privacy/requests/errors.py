@@ -55,6 +55,34 @@ class PackageGone(RequestError):
     message = _("The package is gone: it was downloaded, has expired or was erased.")
 
 
+class WrongCode(RequestError):
+    message = _("This is not the code that we sent to your other address.")
+
+
+class TooLateToStop(RequestError):
+    message = _("This request has been carried out or closed already.")
+
+
+class NotRestricted(RequestError):
+    message = _("The processing of this person's data is not restricted.")
+
+
+class StillNeeded(RequestError):
+    message = _("Another open request of this person needs the restriction.")
+
+
+class ExceptionsMissing(RequestError):
+    message = _("Name what was left out, each with its reason.")
+
+
+class EvidenceMissing(RequestError):
+    message = _("Say what shows it (Art. 12(5) GDPR): the burden of proof is ours.")
+
+
+class QuotaReached(RequestError):
+    message = _("So many packages were made today that a second person has to approve more.")
+
+
 class AlreadyDecided(RequestError):
     message = _("Somebody has decided this already.")
 

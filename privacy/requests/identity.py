@@ -18,10 +18,11 @@ from privacy.access import Actor, require
 from privacy.audit import record
 from privacy.models import Request
 from privacy.requests.closing import finish
-from privacy.requests.delivery import answer, link_to
+from privacy.requests.delivery import link_to, tell
 from privacy.requests.errors import IllegalTransition, NobodyConcerned, PersonKnown
 from privacy.requests.intake import prove, run_on
 from privacy.requests.states import ANSWERED, Status, advance
+from privacy.requests.verbs import contacts_of
 from privacy.vault import new_token, token_hash
 
 # How long a question stays open, and with it the hash of its link.
@@ -63,16 +64,19 @@ def ask_identity(*, request: Request, actor: Actor) -> Request:
         Status.VERIFYING,
         proof_hash=token_hash("proof", token),
         paused_at=timezone.now(),
+        **_where_to_ask(held),
     )
-    answer(
-        held.subject,
-        "identity_question",
-        number=held.number,
-        kind=held.kind,
-        link=link_to("proof", token),
-    )
+    tell(held, "identity_question", kind=held.kind, link=link_to("proof", token))
     record("request.identity_asked", actor=actor, obj="request", ref=held.pk)
     return held
+
+
+def _where_to_ask(request: Request) -> dict[str, UUID]:
+    """The channel that is asked is the one that is answered: what follows goes there alone."""
+    points = contacts_of(request.subject) if request.subject and not request.address else []
+    if not points:
+        return {}
+    return {"channel": points[-1].channel_id, "address": points[-1].address_id}
 
 
 def asked_by(token: str) -> Request | None:
@@ -145,7 +149,7 @@ def answer_identity(*, subject: UUID, text: str) -> Request | None:
         return None
     decided = (prove_identity if is_theirs else deny_identity)(request=request)
     name = "identity_proven" if is_theirs else "identity_denied"
-    answer(subject, name, number=decided.number)
+    tell(decided, name)
     return decided
 
 

@@ -16,6 +16,7 @@ from privacy.requests.closing import close_unknown
 from privacy.requests.numbers import next_number
 from privacy.requests.states import ANSWERED, advance
 from privacy.requests.verbs import block_everywhere
+from privacy.requests.watch import warn_others
 
 
 @transaction.atomic
@@ -90,6 +91,8 @@ def prove(request: Request, actor: Actor, **changes: object) -> None:
     record("request.identity_proven", actor=actor, obj="request", ref=request.pk)
     if request.kind in STOPS:
         stop_at_once(request, actor)
+    if request.subject:
+        warn_others(request, actor)
 
 
 def run_on(request: Request, now: datetime, **changes: object) -> None:
@@ -111,8 +114,10 @@ def run_on(request: Request, now: datetime, **changes: object) -> None:
 def _begin(request: Request, actor: Actor) -> None:
     if request.is_verified and request.subject is None:
         close_unknown(request, actor)
-    elif request.is_verified and request.kind in STOPS:
-        stop_at_once(request, actor)
+    elif request.is_verified:
+        if request.kind in STOPS:
+            stop_at_once(request, actor)
+        warn_others(request, actor)
 
 
 # What a person wants stopped, stops when the request is known to be theirs, not when we get to it.

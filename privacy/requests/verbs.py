@@ -37,6 +37,29 @@ def block_everywhere(subject: UUID, reason: str) -> int:
     return sum(block(subject, reason) or 0 for _app, block in each("block"))
 
 
+def restrict_everywhere(subject: UUID) -> int:
+    """Stop everything until a restriction is lifted; how many gates were open."""
+    return sum(restrict(subject) or 0 for _app, restrict in each("restrict"))
+
+
+def unrestrict_everywhere(subject: UUID) -> int:
+    """Let go on what only the restriction had stopped; how many gates opened."""
+    return sum(unrestrict(subject) or 0 for _app, unrestrict in each("unrestrict"))
+
+
+def rectify_everywhere(subject: UUID, changes: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Correct what each app keeps: field -> what it was and what it is now."""
+    done: dict[str, tuple[str, str]] = {}
+    for _app, rectify in each("rectify"):
+        done |= rectify(subject, changes)
+    return done
+
+
+def portable_of(subject: UUID) -> list[dict[str, Any]]:
+    """What the person provided, in the form that our own import reads (Art. 20 GDPR)."""
+    return [row for _app, portable in each("portable") for row in portable(subject)]
+
+
 def contacts_of(subject: UUID) -> list[Any]:
     return [point for _app, contact in each("contact") for point in contact(subject)]
 

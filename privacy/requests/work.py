@@ -7,10 +7,13 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
-from privacy.models import Request
+from privacy.access import Actor
+from privacy.models import Request, SecondApproval
 from privacy.requests.answers import close_delivered
 from privacy.requests.erasure.machine import Progress, complete_erasure, unfinished
+from privacy.requests.errors import RequestError
 from privacy.requests.identity import lapse_questions
+from privacy.requests.rights import complete_objection, open_objections
 from privacy.retention.registry import expires
 from privacy.retention.rules import starts_before
 from privacy.vault import VaultError
@@ -25,6 +28,8 @@ def resume() -> None:
     """Go on with every erasure, and close what is over. One that fails does not stop the others."""
     for request in unfinished():
         _try(request)
+    for request in open_objections():
+        _object(request)
     close_delivered()
 
 
@@ -50,7 +55,8 @@ def forget_requests(now: datetime) -> int:
     closed = over.filter(status=Request.Status.CLOSED)
     count = closed.count()
     closed.delete()
-    return count
+    decided = SecondApproval.objects.filter(decided_at__lt=starts_before("request_file", now))
+    return count + decided.delete()[0]
 
 
 def _try(request: Request) -> Progress | None:
@@ -62,6 +68,14 @@ def _try(request: Request) -> Progress | None:
     except (VaultError, DatabaseError) as error:
         logger.error("an erasure waits", extra={"error": type(error).__name__})
         return None
+
+
+def _object(request: Request) -> None:
+    """Carry out an objection; nobody has to decide about it (Art. 21(3) GDPR)."""
+    try:
+        complete_objection(request=request, actor=Actor.system("requests"))
+    except (VaultError, DatabaseError, RequestError) as error:
+        logger.error("an objection waits", extra={"error": type(error).__name__})
 
 
 def _is_sent(request: Request) -> bool:

@@ -9,19 +9,26 @@ from functools import wraps
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone, translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from privacy.models import Controller
+from privacy.models import Controller, ExportPackage, Request
 from privacy.requests import actions
 from privacy.requests.erasure import certificate as certificates
-from privacy.requests.errors import IllegalTransition, PackageGone
+from privacy.requests.errors import (
+    IllegalTransition,
+    PackageGone,
+    TooLateToStop,
+    WrongCode,
+)
 from privacy.requests.export import package as packages
+from privacy.requests.export.package import SCHEMAS
 from privacy.requests.identity import asked_by
+from privacy.requests.watch import may_stop, watched_by
 
 View = Callable[..., HttpResponse]
 
@@ -57,7 +64,7 @@ def package(request: HttpRequest, token: str) -> HttpResponse:
     found = packages.by_token(token)
     if found is None or not packages.is_available(found):
         return _gone(request)
-    return _page(request, "package", {"package": found, "number": found.request.number})
+    return _page(request, "package", _about(found))
 
 
 @token_page("GET", "HEAD", "POST")
@@ -105,11 +112,51 @@ def attachment(content: bytes, media_type: str, name: str) -> HttpResponse:
     return response
 
 
+@token_page("GET", "HEAD", "POST")
+def not_me(request: HttpRequest, token: str) -> HttpResponse:
+    """ "This was not me", from another channel of the person: stops the request, by POST."""
+    asked = watched_by(token)
+    if asked is None or not may_stop(asked):
+        return _page(request, "proof_over", {}, status=410)
+    if request.method != "POST":
+        return _page(request, "not_me", {"asked": asked})
+    try:
+        actions.stop_forged(request=asked)
+    except (TooLateToStop, IllegalTransition):
+        return _page(request, "proof_over", {}, status=410)
+    return _page(request, "proof_done", {"is_mine": False, "number": asked.number})
+
+
+@require_http_methods(["GET", "HEAD"])
+def schema(request: HttpRequest, name: str) -> HttpResponse:
+    """The published shape of what we hand out, for whoever writes a program that reads it."""
+    path = SCHEMAS / f"{name}.json"
+    if name not in {known.stem for known in SCHEMAS.glob("*.json")}:
+        raise Http404
+    response = HttpResponse(path.read_bytes(), content_type="application/schema+json")
+    response["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
+def _about(found: ExportPackage) -> dict[str, object]:
+    return {
+        "package": found,
+        "number": found.request.number,
+        "needs_code": found.code_hash is not None,
+        "is_portable": found.request.kind == Request.Kind.PORTABILITY,
+    }
+
+
 def _download(request: HttpRequest, token: str) -> HttpResponse:
     try:
-        found, packed = actions.fetch_package(token=token)
+        found, packed = actions.fetch_package(token=token, code=request.POST.get("code", ""))
     except PackageGone:
         return _gone(request)
+    except WrongCode as wrong:
+        known = packages.by_token(token)
+        if known is None or not packages.is_available(known):
+            return _gone(request)
+        return _page(request, "package", {**_about(known), "wrong": str(wrong)}, status=403)
     return attachment(packed, "application/zip", f"{found.request.number}.zip")
 
 

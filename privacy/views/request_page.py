@@ -13,41 +13,59 @@ from django.views.decorators.http import require_http_methods
 
 from privacy import tasks
 from privacy.access import actor_of, can, staff_page, step_up
-from privacy.forms import CloseForm, EraseForm, ExtendForm, NoteForm, PurposeForm
-from privacy.models import AuditEntry, Request
-from privacy.requests import actions
-from privacy.requests.answers import PACKAGED
+from privacy.forms import (
+    CloseForm,
+    EraseForm,
+    ExtendForm,
+    LiftForm,
+    NoteForm,
+    PurposeForm,
+    ReceiptForm,
+    RectifyForm,
+    RedactForm,
+    RefuseForm,
+)
+from privacy.models import AuditEntry, DataSubject, RecipientNotice, Request
+from privacy.requests import actions, approvals
+from privacy.requests.answers import EXPORT, PACKAGED, is_held_back
 from privacy.requests.clock import may_extend
-from privacy.requests.closing import DONE_BY_MACHINE
+from privacy.requests.closing import REFUSE, outcomes_of
 from privacy.requests.erasure.certificate import name_of
 from privacy.requests.erasure.machine import complete_erasure
 from privacy.requests.export.package import is_available
 from privacy.requests.notes import notes_of
+from privacy.requests.recipients import reply_of
+from privacy.requests.rights import history_of
 from privacy.requests.states import ANSWERED, TRANSITIONS
 from privacy.requests.verbs import describe_everywhere
+from privacy.requests.watch import other_contacts
 from privacy.views.action_words import say
-from privacy.views.common import act, complain, page, show, to_request
+from privacy.views.common import act, page, show, to_request
 from privacy.views.people import masked
-from privacy.views.public import attachment
 from privacy.views.work_list import clock_of
 
-Status = Request.Status
+Kind, Status = Request.Kind, Request.Status
+# What a person carries out; an objection is also carried out by itself within a minute.
+BY_HAND = (Kind.RECTIFICATION, Kind.RESTRICTION, Kind.OBJECTION)
 
 
 @page("request.work")
 def request_page(request: HttpRequest, pk: UUID) -> HttpResponse:
     row = get_object_or_404(Request.objects.select_related("assigned_to"), pk=pk)
+    is_restricted = _is_restricted(row)
     context = {
         "row": row,
         "clock": clock_of(row),
         "notes": notes_of(row),
         "history": _history(row),
-        "masked": masked(describe_everywhere(row.subject)) if row.subject else [],
+        "is_restricted": is_restricted,
+        "masked": _masked(row) if not is_restricted else [],
         "package": _package(row),
-        "note_form": NoteForm(auto_id="note_%s"),
-        "extend_form": ExtendForm(auto_id="extend_%s"),
-        "purpose_form": PurposeForm(initial={"purpose": "request"}),
-        "close_form": _close_form(row),
+        "corrections": history_of(row),
+        "notices": [{"row": one, "reply": reply_of(one)} for one in row.notices.all()],
+        "notice_states": RecipientNotice.Status.choices,
+        "waits_for_second": approvals.is_waiting(REFUSE, row.pk),
+        **_forms(row),
         **_possible(row, request),
         **_steps(row),
     }
@@ -62,74 +80,6 @@ def steps(request: HttpRequest, pk: UUID) -> HttpResponse:
     if row.status in ANSWERED:
         answer["HX-Refresh"] = "true"  # the rest of the page has changed as well
     return answer
-
-
-@act("request.work")
-def ask(request: HttpRequest, row: Request) -> HttpResponse:
-    actions.ask_identity(request=row, actor=actor_of(request))
-    messages.success(request, _("The question was sent to the subscribed channel."))
-    return to_request(row)
-
-
-@act("request.work")
-def extend(request: HttpRequest, row: Request) -> HttpResponse:
-    form = ExtendForm(request.POST)
-    if form.is_valid():
-        reasons = form.cleaned_data["reasons"]
-        actions.extend(request=row, reasons=reasons, actor=actor_of(request))
-        messages.success(request, _("Extended; the notice was sent."))
-    else:
-        complain(request, form)
-    return to_request(row)
-
-
-@act("request.work")
-def note(request: HttpRequest, row: Request) -> HttpResponse:
-    form = NoteForm(request.POST)
-    if form.is_valid():
-        actions.note(request=row, text=form.cleaned_data["text"], actor=actor_of(request))
-        messages.success(request, _("Noted."))
-    else:
-        complain(request, form)
-    return to_request(row)
-
-
-@act("request.work")
-def close(request: HttpRequest, row: Request) -> HttpResponse:
-    form = CloseForm(request.POST, outcomes=_outcomes(row))
-    if form.is_valid():
-        actions.close_request(request=row, actor=actor_of(request), **form.cleaned_data)
-        messages.success(request, _("The request is closed."))
-    else:
-        complain(request, form)
-    return to_request(row)
-
-
-@act("person.export", again=True)
-def make(request: HttpRequest, row: Request) -> HttpResponse:
-    actions.make_package(request=row, actor=actor_of(request))
-    messages.success(request, _("The package is ready. Look at it, then deliver it."))
-    return to_request(row)
-
-
-@act("person.export", again=True)
-def deliver(request: HttpRequest, row: Request) -> HttpResponse:
-    actions.deliver_package(request=row, actor=actor_of(request))
-    messages.success(request, _("The link was sent to the person's channel."))
-    return to_request(row)
-
-
-@act("person.export", again=True)
-def read(request: HttpRequest, row: Request) -> HttpResponse:
-    """The DPO's own look at the package, with a purpose."""
-    form = PurposeForm(request.POST)
-    package = row.packages.order_by("-created_at").first()
-    if package is None or not form.is_valid():
-        messages.error(request, _("Choose a purpose; it stands in the log."))
-        return to_request(row)
-    purpose = form.cleaned_data["purpose"]
-    packed = actions.read_package(package=package, purpose=purpose, actor=actor_of(request))
-    return attachment(packed, "application/zip", f"{row.number}.zip")
 
 
 @staff_page("person.erase")
@@ -177,7 +127,42 @@ confirm_erasure = step_up(confirm_erasure)
 
 def _package(row: Request) -> dict[str, Any] | None:
     package = row.packages.order_by("-created_at").first()
-    return {"row": package, "is_available": is_available(package)} if package else None
+    if package is None:
+        return None
+    return {
+        "row": package,
+        "is_available": is_available(package),
+        "is_held_back": is_held_back(package),
+        "needs_code": bool(other_contacts(row)),
+        "is_asked": approvals.is_waiting(EXPORT, package.pk),
+        "may_skip_code": approvals.is_approved(EXPORT, package.pk),
+    }
+
+
+def _forms(row: Request) -> dict[str, Any]:
+    """The small forms of the page, each with ids of its own."""
+    return {
+        "note_form": NoteForm(auto_id="note_%s"),
+        "extend_form": ExtendForm(auto_id="extend_%s"),
+        "purpose_form": PurposeForm(initial={"purpose": "request"}),
+        "close_form": CloseForm(outcomes=outcomes_of(row), auto_id="close_%s"),
+        "refuse_form": RefuseForm(auto_id="refuse_%s"),
+        "redact_form": RedactForm(auto_id="redact_%s"),
+        "rectify_form": RectifyForm(auto_id="rectify_%s"),
+        "receipt_form": ReceiptForm(auto_id="receipt_%s"),
+        "lift_form": LiftForm(auto_id="lift_%s"),
+    }
+
+
+def _is_restricted(row: Request) -> bool:
+    """Whether nobody looks at the person without a purpose (Art. 18(2) GDPR)."""
+    return DataSubject.objects.filter(
+        pk__in=[row.subject], status=DataSubject.Status.RESTRICTED
+    ).exists()
+
+
+def _masked(row: Request) -> list[Any]:
+    return list(masked(describe_everywhere(row.subject))) if row.subject else []
 
 
 def _possible(row: Request, request: HttpRequest) -> dict[str, bool]:
@@ -185,7 +170,8 @@ def _possible(row: Request, request: HttpRequest) -> dict[str, bool]:
     actor = actor_of(request)
     is_open = row.status not in ANSWERED
     known, proven = row.subject is not None, row.is_verified
-    is_begun = row.steps.exists()
+    is_begun = row.kind == Kind.ERASURE and row.steps.exists()
+    is_theirs = is_open and known and proven
     return {
         "is_open": is_open,
         "is_begun": is_begun,
@@ -208,20 +194,11 @@ def _possible(row: Request, request: HttpRequest) -> dict[str, bool]:
             and can(actor, "person.erase")
         ),
         "may_close": is_open and not is_begun,
+        "may_rectify": is_theirs and row.kind == Kind.RECTIFICATION,
+        "may_complete": is_theirs and row.kind in BY_HAND,
+        "may_lift": row.kind == Kind.RESTRICTION and not is_open and _is_restricted(row),
+        "may_correct_receipt": is_open and row.origin == Request.Origin.STAFF,
     }
-
-
-def _outcomes(row: Request) -> list[tuple[str, Any]]:
-    by_machine = row.kind in DONE_BY_MACHINE
-    return [
-        (value, label)
-        for value, label in Request.Outcome.choices
-        if value != Request.Outcome.FULFILLED or not by_machine
-    ]
-
-
-def _close_form(row: Request) -> CloseForm:
-    return CloseForm(outcomes=_outcomes(row), auto_id="close_%s")
 
 
 def _steps(row: Request) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def _open_ones(address: Address, newsletter: Newsletter | None) -> list[Subscrip
 # What the end of a subscription is called in the ledger, and at the gate.
 LEDGER = {
     Status.WITHDRAWN: (State.WITHDRAWN, Gate.Reason.WITHDRAWN),
-    Status.OBJECTED: (State.WITHDRAWN, Gate.Reason.OBJECTED),
+    Status.OBJECTED: (State.OBJECTED, Gate.Reason.OBJECTED),
     Status.LAPSED: (State.EXPIRED, Gate.Reason.LAPSED),
 }
 

@@ -22,6 +22,7 @@ class ConsentRecord(models.Model):
         RENEWED = "renewed"
         EXPIRED = "expired"
         INVALIDATED = "invalidated"
+        OBJECTED = "objected"  # to direct marketing (Art. 21(2) GDPR)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     subject = models.UUIDField(db_index=True)  # random; means nothing once its keys are gone

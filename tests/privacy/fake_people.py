@@ -5,6 +5,7 @@ Its table is a real one, made by `make_table()`, because erasure has to be seen 
 """
 
 import json
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection
@@ -16,6 +17,16 @@ CREATE = """
     CREATE TABLE IF NOT EXISTS people_person
         (subject uuid PRIMARY KEY, sealed bytea, plain text NOT NULL DEFAULT '', is_open bool,
          under_way int NOT NULL DEFAULT 0)"""
+
+
+@dataclass(frozen=True)
+class Point:
+    """As `messengers` describes a way to reach somebody."""
+
+    channel_id: UUID
+    address_id: UUID
+
+
 DATA = AppData(
     app="people",
     fields={
@@ -23,6 +34,9 @@ DATA = AppData(
     },
 )
 sent: list[tuple[UUID, str, dict[str, str]]] = []
+places: list[UUID | None] = []
+# Further ways to reach a person, beside the number that is planted with them.
+points: dict[UUID, list[Point]] = {}
 
 
 def make_table():
@@ -34,6 +48,8 @@ def drop_table():
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS people_person")
     sent.clear()
+    places.clear()
+    points.clear()
 
 
 def run(sql, *params):
@@ -68,9 +84,10 @@ def _where(subject):
     return Where("people_person", "sealed", subject)
 
 
-def answer(subject, template, context):
-    """What settings.ANSWER_SUBJECT names in tests: it keeps what was to be sent."""
+def answer(subject, template, context, where=None):
+    """What settings.ANSWER_SUBJECT names in tests: it keeps what was to be sent, and where to."""
     sent.append((subject, template, dict(context)))
+    places.append(where)
 
 
 # The verbs
@@ -94,8 +111,27 @@ def block(subject, reason):
     return run("UPDATE people_person SET is_open = false WHERE subject = %s AND is_open", subject)
 
 
+def restrict(subject):
+    return block(subject, "restricted")
+
+
+def unrestrict(subject):
+    return run("UPDATE people_person SET is_open = true WHERE subject = %s", subject)
+
+
+def rectify(subject, changes):
+    done = {}
+    for row in opened(subject):
+        pairs = {"name": changes.get("first_name"), "language": changes.get("language")}
+        done = {key: (row[key], new) for key, new in pairs.items() if new and new != row[key]}
+        row |= {key: new for key, (_, new) in done.items()}
+        sealed = seal(subject, "ops", _where(subject), json.dumps(row).encode())
+        run("UPDATE people_person SET sealed = %s WHERE subject = %s", sealed, subject)
+    return done
+
+
 def contact(subject):
-    return []
+    return points.get(subject, [])
 
 
 def identifiers(subject):

@@ -49,6 +49,12 @@ def officer(staff):
 
 
 @pytest.fixture
+def deputy(staff):
+    """The second person."""
+    return Actor.staff(staff("dpo", email="deputy@example.org"))
+
+
+@pytest.fixture
 def editor(staff):
     return Actor.staff(staff("editor"))
 

@@ -97,7 +97,7 @@ def test_recipients_are_named_and_fields_say_what_for(data):
         }
     ]
     assert data["controller"]["name"] == "Stadtanzeiger Verlag GmbH"
-    assert data["suppression"] == [{"kind": "phone", "is_suppressed": False}]
+    assert data["suppression"] == [{"kind": "phone", "is_suppressed": False, "entries": []}]
     assert len(data["rights"]) == 7
 
 
@@ -119,7 +119,8 @@ def test_a_suppressed_address_is_told(ask, officer, subject):
     made = actions.make_package(request=ask("access"), actor=officer)
 
     told = json.loads(unpacked(packages.read(made))["data.json"])["suppression"]
-    assert told == [{"kind": "phone", "is_suppressed": True}]
+    assert [(one["kind"], one["is_suppressed"]) for one in told] == [("phone", True)]
+    assert [entry["reason"] for entry in told[0]["entries"]] == ["objected"]
 
 
 def test_the_pdf_is_tagged_has_umlauts_and_says_what_the_json_says(files):
@@ -290,7 +291,10 @@ def test_a_file_that_a_crash_left_is_removed_and_others_stay(package, settings):
 def test_the_officers_own_look_is_logged_with_its_purpose_and_told_later(package, officer, editor):
     packed = actions.read_package(package=package, purpose="review", actor=officer)
 
-    assert packed == packages.read(package)
+    mine, theirs = unpacked(packed), unpacked(packages.read(package))
+    assert "2026-0001" in mine["STAFF-COPY.txt"].decode()
+    assert str(officer) in mine.pop("STAFF-COPY.txt").decode()
+    assert mine == theirs
     entry = AuditEntry.objects.get(action="person.exported")
     assert (entry.ref, json.loads(bytes(entry.entry))["purpose"]) == (
         str(package.subject), "review",

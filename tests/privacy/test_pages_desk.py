@@ -13,9 +13,10 @@ from django.urls import get_resolver, reverse
 from django.utils import timezone
 
 from privacy.access import Actor
-from privacy.models import AuditEntry, Certificate, Controller, DataSubject, Request
+from privacy.models import AuditEntry, Certificate, Controller, DataSubject, Request, SecondApproval
 from privacy.requests import actions
-from privacy.urls import BY_LINK
+from privacy.retention.urls import RETENTION
+from privacy.urls import BY_LINK, OPEN_TO_ALL
 from privacy.vault import new_subject
 from tests.privacy.requests_world import NOON, PHONE, ask, controller, people, subject
 
@@ -36,6 +37,13 @@ PAGES = {
     "extend": (POST, 302),
     "note": (POST, 302),
     "close": (POST, 302),
+    "correct_receipt": (POST, 302),
+    "refuse_request": (POST, 302),
+    "rectify": (POST, 302),
+    "complete": (POST, 302),
+    "lift_restriction": (POST, 302),
+    "settle_notice": (POST, 302),
+    "ask_without_code": (POST, 302),
     "make_package": (POST, 302),
     "deliver_package": (POST, 302),
     "read_package": (POST, 302),
@@ -61,7 +69,6 @@ PAGES = {
     "refuse_approval": (POST, 404),
     "audit": (GET, 200),
     "audit_verify": (POST, 200),
-    "retention": (GET, 200),
     "controller": (GET, 200),
 }
 
@@ -109,7 +116,7 @@ def text_of(response):
 def test_the_matrix_names_every_page():
     names = {key for key in get_resolver("privacy.urls").reverse_dict if isinstance(key, str)}
 
-    assert names - {pattern.name for pattern in BY_LINK} == set(PAGES)
+    assert names - {pattern.name for pattern in [*BY_LINK, *OPEN_TO_ALL, *RETENTION]} == set(PAGES)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -224,7 +231,9 @@ def test_filters_take_fixed_words_only(dpo, ask):
         assert dpo.get(reverse("privacy:audit"), {name: hostile}).status_code == 200
 
 
-def test_a_letter_is_entered_linked_asked_proven_and_answered(dpo, people, subject, controller):
+def test_a_letter_is_entered_linked_asked_proven_and_answered(
+    dpo, signed_in, people, subject, controller
+):
     dpo.post(
         reverse("privacy:new_request"),
         {"kind": "access", "received_on": "2026-06-01", "remark": "Brief vom 29. Mai"},
@@ -252,6 +261,15 @@ def test_a_letter_is_entered_linked_asked_proven_and_answered(dpo, people, subje
     assert (row.status, row.is_verified) == ("received", True)
 
     dpo.post(reverse("privacy:make_package", args=[row.pk]))
+    dpo.post(reverse("privacy:deliver_package", args=[row.pk]))
+    row.refresh_from_db()
+    assert row.status == "review"  # a letter: somebody else looks at it first
+    waiting = SecondApproval.objects.get()
+    dpo.post(reverse("privacy:approve", args=[waiting.pk]))
+    assert SecondApproval.objects.get().status == "waiting"
+    second = signed_in("administrator")
+    assert row.number in text_of(second.get(reverse("privacy:approvals")))
+    second.post(reverse("privacy:approve", args=[waiting.pk]))
     dpo.post(reverse("privacy:deliver_package", args=[row.pk]))
     row.refresh_from_db()
     assert row.status == "delivered"

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 from django.db import connections
-from django.utils import timezone
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
 
 from privacy.access import Actor, NotAllowed
 from privacy.models import AuditEntry, DataSubject, Request
-from privacy.requests import actions, errors, identity
+from privacy.requests import actions, approvals, errors, identity
 from privacy.requests.notes import notes_of
 from privacy.requests.states import TRANSITIONS, advance
 from privacy.requests.work import forget_requests
@@ -24,6 +25,7 @@ from tests.privacy.requests_world import (
     PHONE,
     ask,
     controller,
+    deputy,
     editor,
     officer,
     people,
@@ -302,12 +304,13 @@ def test_an_unproven_erasure_lifts_nothing(ask, officer, subject, people):
 
 @pytest.mark.parametrize("restriction", ["none", "unproven", "refused"])
 def test_a_proven_erasure_that_is_taken_back_lifts_what_it_restricted(
-    ask, officer, subject, restriction
+    ask, officer, deputy, subject, restriction
 ):
     if restriction != "none":
         other = ask("restriction", verified=False)
         if restriction == "refused":
-            actions.close_request(request=other, outcome="refused", reasons="x", actor=officer)
+            given = {"reasons": "x", "evidence": "y", "actor": officer}
+            approvals.approve(actions.propose_refusal(request=other, **given), deputy)
     request = ask("erasure")
     assert DataSubject.objects.get(pk=subject).status == "restricted"
 
@@ -421,24 +424,57 @@ def test_no_extension_after_the_first_month_nor_twice_nor_without_reasons(ask, o
 # Outcomes
 
 
-@pytest.mark.parametrize("outcome", ["refused", "partly"])
-def test_a_refusal_needs_reasons_which_are_sealed_and_told(ask, officer, people, outcome):
+def test_a_partial_answer_names_what_was_left_out(ask, officer, people):
     request = ask("access")
-    with pytest.raises(errors.ReasonMissing):
-        actions.close_request(request=request, outcome=outcome, actor=officer)
+    with pytest.raises(errors.ExceptionsMissing):
+        actions.close_request(request=request, outcome="partly", actor=officer)
 
     actions.close_request(
-        request=request, outcome=outcome, actor=officer, reasons="Rechtsmissbrauch"
+        request=request, outcome="partly", actor=officer, reasons="Briefe Dritter"
     )
 
     request.refresh_from_db()
-    assert (request.status, request.outcome) == ("closed", outcome)
+    assert (request.status, request.outcome) == ("closed", "partly")
     assert people.sent[-1][1:] == (
-        f"privacy/answers/{outcome}.txt",
-        {"number": "2026-0001", "reasons": "Rechtsmissbrauch"},
+        "privacy/answers/partly.txt",
+        {"number": "2026-0001", "kind": "access", "reasons": "Briefe Dritter"},
     )
-    assert b"missbrauch" not in bytes(request.note_sealed)
-    assert notes_of(request)[0].text == "Rechtsmissbrauch"
+    assert b"Dritter" not in bytes(request.note_sealed)
+    assert notes_of(request)[0].text == "Briefe Dritter"
+
+
+def test_a_refusal_needs_reasons_evidence_and_a_second_person(ask, officer, deputy, people):
+    request, given = ask("access"), {"reasons": "Missbrauch", "evidence": "40 Anfragen im Mai"}
+    with pytest.raises(errors.ReasonMissing):
+        actions.propose_refusal(request=request, **(given | {"reasons": " "}), actor=officer)
+    with pytest.raises(errors.EvidenceMissing):
+        actions.propose_refusal(request=request, **(given | {"evidence": ""}), actor=officer)
+    with pytest.raises(errors.NotApproved):
+        actions.close_request(request=request, outcome="refused", actor=officer, reasons="So")
+
+    waiting = actions.propose_refusal(request=request, **given, actor=officer)
+    assert people.sent == []  # nothing is told before somebody else has agreed
+    with pytest.raises(errors.IllegalTransition):
+        actions.propose_refusal(request=request, **given, actor=officer)
+    approvals.approve(waiting, deputy)
+
+    request.refresh_from_db()
+    assert (request.status, request.outcome) == ("closed", "refused")
+    assert people.sent[-1][2]["reasons"] == "Missbrauch"
+    assert "40 Anfragen" not in str(people.sent)
+    assert {note.kind for note in notes_of(request)} == {"proposal", "evidence", "refusal"}
+    with translation.override("en"):
+        told = render_to_string("privacy/answers/refused.txt", people.sent[-1][2])
+    assert "Missbrauch" in told
+    assert "supervisory authority or go to court" in told
+
+
+def test_a_refusal_that_was_not_approved_may_be_proposed_again(ask, officer, deputy, people):
+    request, given = ask("access"), {"reasons": "A", "evidence": "B", "actor": officer}
+    approvals.refuse(actions.propose_refusal(request=request, **given), deputy)
+
+    assert Request.objects.get(pk=request.pk).status == "received"
+    assert actions.propose_refusal(request=request, **given).status == "waiting"
 
 
 def test_fulfilled_is_said_by_the_machinery_where_there_is_one(ask, officer):
@@ -481,10 +517,11 @@ def test_somebody_else_was_first(ask):
         advance(request, "review")
 
 
-def test_no_entry_of_the_log_tells_who_it_was(ask, officer, people):
+def test_no_entry_of_the_log_tells_who_it_was(ask, officer, deputy, people):
     request = asked(ask, officer)
     actions.answer_identity(subject=request.subject, text=request.number)
-    actions.close_request(request=request, outcome="refused", reasons="Müßig", actor=officer)
+    given = {"reasons": "Müßig", "evidence": PHONE, "actor": officer}
+    approvals.approve(actions.propose_refusal(request=request, **given), deputy)
 
     entries = [bytes(entry.entry).decode() for entry in AuditEntry.objects.all()]
     assert len(entries) >= 4

@@ -308,7 +308,7 @@ def test_topics_chosen_on_a_page_opened_before_the_stop_renew_nothing(say, chat,
     ("end", "status", "reason", "state"),
     [
         (lambda s: object_to(subscription=s, method="web", event_at=timezone.now(), evidence={}),
-         "objected", "objected", "withdrawn"),
+         "objected", "objected", "objected"),
         (lambda s: lapse(subscription=s, event_at=timezone.now()), "lapsed", "lapsed", "expired"),
     ],
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Everything that Art. 15 GDPR asks for, gathered from every app into one plain structure."""
 
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -9,10 +10,28 @@ from django.utils.translation import gettext as _
 
 from privacy import inventory, suppression
 from privacy.audit.canonical import timestamp
-from privacy.models import Controller, Request
+from privacy.models import (
+    Certificate,
+    Controller,
+    ExportPackage,
+    RecipientNotice,
+    Request,
+    RetentionRule,
+    Suppression,
+)
 from privacy.requests.export.lookups import lookups_of
-from privacy.requests.verbs import export_everywhere, identifiers_of, recipients_of
-from privacy.retention.rules import rules_on
+from privacy.requests.export.transfers import transfers_of
+from privacy.requests.notes import notes_of
+from privacy.requests.recipients import reply_of
+from privacy.requests.rights import history_of
+from privacy.requests.verbs import (
+    export_everywhere,
+    identifiers_of,
+    portable_of,
+    recipients_of,
+)
+from privacy.retention import holds
+from privacy.retention.rules import NoTerm, rules_on, term_of, zone
 
 SCHEMA = "jawort/subject-export/1"
 Rows = list[dict[str, Any]]
@@ -30,11 +49,16 @@ def collect(request: Request) -> dict[str, Any]:
         "data": plain(export_everywhere(request.subject)),
         "fields": fields(),
         "recipients": recipients_of(request.subject),
+        "transfers": transfers_of(request.subject),
+        "recipients_told": _notices(request.subject),
         "sources": _sources(),
         "retention": _retention(),
         "suppression": _suppression(request.subject),
+        "holds": _holds(request.subject),
         "lookups": lookups_of(request.subject),
         "requests": [_request(other) for other in _requests_of(request.subject)],
+        "portable": plain(portable_of(request.subject)),
+        "redactions": 0,
         "rights": _rights(),
     }
 
@@ -77,6 +101,29 @@ def _request(request: Request) -> dict[str, Any]:
         "received_at": timestamp(request.received_at),
         "due_at": timestamp(request.due_at),
         "outcome": request.outcome,
+        "origin": request.origin,
+        "status": request.status,
+        "extended_at": timestamp(request.extended_at) if request.extended_at else "",
+        "closed_at": timestamp(request.closed_at) if request.closed_at else "",
+        "is_verified": request.is_verified,
+        "remarks": [plain(asdict(note)) for note in notes_of(request)],
+        "corrections": plain(history_of(request)),
+        "certificate": _certificate(request),
+        "packages": [_package(one) for one in request.packages.order_by("created_at")],
+    }
+
+
+def _certificate(request: Request) -> str:
+    found = Certificate.objects.filter(request=request).first()
+    return found.sha256 if found else ""
+
+
+def _package(package: ExportPackage) -> dict[str, Any]:
+    done = package.downloaded_at
+    return {
+        "made_at": timestamp(package.created_at),
+        "downloaded_at": timestamp(done) if done else "",
+        "sha256": package.sha256,
     }
 
 
@@ -99,7 +146,9 @@ def _retention() -> Rows:
             "class": rule.data_class,
             "starts_with": _(rule.starts_with),
             "days": rule.period.days if rule.period is not None else None,
+            "months": rule.months,
             "years_to_year_end": rule.years_to_year_end,
+            "until": _until(rule),
             "action": rule.action,
             "legal_basis": _(rule.legal_basis),
         }
@@ -107,12 +156,58 @@ def _retention() -> Rows:
     ]
 
 
+def _until(rule: RetentionRule) -> str:
+    """Until when something stays whose time began today; empty: as long as its purpose."""
+    try:
+        return term_of(rule).ends_at(timezone.now(), zone()).astimezone(zone()).date().isoformat()
+    except NoTerm:
+        return ""
+
+
+def _holds(subject: UUID) -> Rows:
+    """What has to stay although its time may be over (Art. 17(3)(e)); not what the claim is."""
+    return [
+        {
+            "class": hold.data_class or "",
+            "since": timestamp(hold.since),
+            "review_at": plain(hold.review_at),
+        }
+        for hold in holds.of(subject)
+    ]
+
+
+def _notices(subject: UUID) -> Rows:
+    """Which recipients were told of a correction, erasure or restriction (Art. 19 sentence 2)."""
+    return [
+        {
+            "request": one.request.number,
+            "recipient": one.recipient,
+            "status": str(one.get_status_display()),
+            "asked_at": timestamp(one.asked_at) if one.asked_at else "",
+            "answered_at": timestamp(one.answered_at) if one.answered_at else "",
+            "reply": reply_of(one),
+        }
+        for one in RecipientNotice.objects.filter(request__subject=subject)
+        .select_related("request")
+        .order_by("request__number", "recipient")
+    ]
+
+
 def _suppression(subject: UUID) -> Rows:
     """Whether an address of the person stands on the list of those we must not write to."""
     found = []
     for kind, canonical in identifiers_of(subject):
-        fingerprint = suppression.fingerprint(kind, canonical)
-        found.append({"kind": kind, "is_suppressed": suppression.is_suppressed(fingerprint, None)})
+        rows = Suppression.objects.filter(fingerprint=suppression.fingerprint(kind, canonical))
+        found.append(
+            {
+                "kind": kind,
+                "is_suppressed": rows.exists(),
+                "entries": [
+                    {"reason": row.reason, "since": timestamp(row.since)}
+                    for row in rows.order_by("since")
+                ],
+            }
+        )
     return found
 
 

@@ -1,5 +1,6 @@
 """The package as a file: made in memory, sealed under the person's key, and gone after its term."""
 
+import hmac
 import io
 import json
 import os
@@ -18,7 +19,8 @@ from django.utils.translation import gettext as _
 
 from privacy.ids import uuid7
 from privacy.models import ExportPackage, Request
-from privacy.requests.errors import PackageGone
+from privacy.requests.errors import PackageGone, WrongCode
+from privacy.requests.export.portable import portable, portable_csv
 from privacy.requests.export.report import report
 from privacy.requests.export.tables import csv_files
 from privacy.vault import KeyDestroyed, Where, open_sealed, seal, token_hash
@@ -26,7 +28,9 @@ from privacy.vault import KeyDestroyed, Where, open_sealed, seal, token_hash
 TERM = timedelta(days=7)
 # A file without a row is somebody's package in the making; after this it was left by a crash.
 ABANDONED = timedelta(hours=1)
-SCHEMA_FILE = Path(__file__).resolve().parent.parent / "schema" / "subject-export-1.json"
+SCHEMAS = Path(__file__).resolve().parent.parent / "schema"
+SCHEMA_FILE = SCHEMAS / "subject-export-1.json"
+WRONG_CODES = 5  # a code has eight digits: nobody guesses it in five tries
 NAME_BYTES = 24
 
 
@@ -38,11 +42,42 @@ def build(data: dict[str, Any]) -> bytes:
         "report.pdf": report(data),
         "README.txt": _readme().encode(),
         **csv_files(data),
+        **_portable_files(data),
     }
+    return _zip(files, data["request"]["number"])
+
+
+def build_portable(data: dict[str, Any]) -> bytes:
+    """The ZIP for a request under Art. 20: what the person gave us, for another program."""
+    files = {**_portable_files(data), "README.txt": _readme().encode()}
+    return _zip(files, data["request"]["number"])
+
+
+def staff_copy(packed: bytes, number: str, actor: str) -> bytes:
+    """The same package with a file that says whose copy it is: one that turns up can be traced."""
+    copied = io.BytesIO(packed)
+    with zipfile.ZipFile(copied, "a", zipfile.ZIP_DEFLATED) as archive:
+        words = _("Copy for staff. Request %(number)s, looked at by %(actor)s on %(at)s.")
+        given = {"number": number, "actor": actor, "at": timezone.now().isoformat()}
+        archive.writestr("STAFF-COPY.txt", words % given)
+    return copied.getvalue()
+
+
+def _portable_files(data: dict[str, Any]) -> dict[str, bytes]:
+    return {
+        "portable/portable.json": json.dumps(portable(data), ensure_ascii=False, indent=1).encode(),
+        "portable/schema.json": (SCHEMAS / "portable-1.json").read_bytes(),
+        **portable_csv(data),
+    }
+
+
+def _zip(files: dict[str, bytes], number: str) -> bytes:
+    """Marked with the number of the request, so that a copy that turns up names its origin."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
+        archive.comment = number.encode()
     return packed.getvalue()
 
 
@@ -80,6 +115,30 @@ def take(token: str) -> tuple[ExportPackage, bytes]:
         package.save(update_fields=["downloaded_at"])
         destroy(package)
     return package, packed
+
+
+def code_hash(package: ExportPackage, code: str) -> bytes:
+    """What is kept of the code that went to the person's other channels."""
+    return token_hash("package_code", f"{package.pk}:{code}")
+
+
+def check_code(token: str, code: str) -> None:
+    """Raise `WrongCode`, counted even so; the last wrong one destroys the package.
+
+    A transaction of its own, so that the count stays whatever the caller does with the error.
+    """
+    with transaction.atomic():
+        package = by_token(token, for_update=True)
+        if package is None or package.code_hash is None or not is_available(package):
+            return
+        given = code_hash(package, "".join(code.split()))
+        if hmac.compare_digest(given, bytes(package.code_hash)):
+            return
+        package.code_tries += 1
+        package.save(update_fields=["code_tries"])
+        if package.code_tries >= WRONG_CODES:
+            destroy(package)
+    raise WrongCode
 
 
 def digest(packed: bytes) -> str:
@@ -178,6 +237,7 @@ def _readme() -> str:
     return _(
         "report.pdf: everything, for reading.\n"
         "data.json: the same data for programs; schema.json describes its shape.\n"
+        "portable/: what you gave us, for another program; the CSV files can be imported there.\n"
         "csv/: the same data as tables, one file each (semicolons, UTF-8). An apostrophe"
         " in front of a cell keeps spreadsheets from taking it for a formula.\n"
     )

@@ -28,7 +28,7 @@ def document(data: Data) -> Data:
         % {"publisher": publisher, "number": number},
         "words": {"what": _("What"), "content": _("Content")},
         "lead": _lead(data),
-        "sections": [*_stored(data), *_about(data)],
+        "sections": [part for part in (*_stored(data), *_about(data)) if _is_filled(part)],
     }
 
 
@@ -40,8 +40,13 @@ def _lead(data: Data) -> list[str]:
             "received": value_text(data["request"]["received_at"]),
             "made": value_text(data["generated_at"]),
         },
+        *([_left_out()] if data["redactions"] else []),
         _("The same data stand in this package as JSON and CSV, for use in other programs."),
     ]
+
+
+def _left_out() -> str:
+    return _("Where you read […], something was left out that concerns somebody else (Art. 15(4)).")
 
 
 def _stored(data: Data) -> list[Section]:
@@ -60,6 +65,14 @@ def _about(data: Data) -> list[Section]:
             text=[] if data["recipients"] else [_("Nobody but us.")],
             lists=[data["recipients"]],
         ),
+        _section(
+            _("In which role and country, and with what safeguards"),
+            groups=_groups(data["transfers"]),
+        ),
+        _section(
+            _("Whom we told of corrections, erasures and restrictions"),
+            groups=_groups(data["recipients_told"]),
+        ),
         _section(_("Where the data come from"), lists=[data["sources"]]),
         _section(_("What for, and how long"), groups=[_rule(rule) for rule in data["retention"]]),
         _section(
@@ -69,8 +82,13 @@ def _about(data: Data) -> list[Section]:
         ),
         _section(_("Your requests"), groups=_groups(data["requests"])),
         _section(_("Suppression list"), groups=_groups(data["suppression"])),
+        _section(_("What has to stay for claims"), groups=_groups(data["holds"])),
         _section(_("Your rights"), lists=[data["rights"]]),
     ]
+
+
+def _is_filled(section: Section) -> bool:
+    return any(section[part] for part in ("text", "lists", "groups"))
 
 
 def _section(

@@ -17,8 +17,10 @@ def csv_files(data: dict[str, Any]) -> dict[str, bytes]:
     tables = {
         f"{app}-{table}": rows for app, own in data["data"].items() for table, rows in own.items()
     }
-    tables |= {name: data[name] for name in ("lookups", "requests", "retention", "fields")}
-    return {f"csv/{_safe(name)}.csv": csv_file(rows) for name, rows in tables.items() if rows}
+    tables |= {name: data[name] for name in (
+        "lookups", "requests", "retention", "fields", "transfers", "recipients_told", "holds",
+    )}  # fmt: skip
+    return {f"csv/{file_part(name)}.csv": csv_file(rows) for name, rows in tables.items() if rows}
 
 
 def csv_file(rows: list[dict[str, Any]]) -> bytes:
@@ -35,5 +37,5 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def _safe(name: str) -> str:
+def file_part(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)

@@ -17,6 +17,7 @@ STATES = {
     "renewed": _("Said yes again"),
     "expired": _("Expired"),
     "invalidated": _("Declared invalid"),
+    "objected": _("Objected to messages"),
 }
 STATUSES = {
     "imported": _("Imported, waiting for approval"),
@@ -36,7 +37,9 @@ CLASSES = {
     "pending_opt_in": _("Requests to subscribe, not yet confirmed"),
     "pending_opt_in_chat": _("Requests to subscribe by chat, not yet confirmed"),
     "active_subscription": _("Subscriptions"),
+    "consent_lapse": _("Consents that nobody uses"),
     "consent_evidence": _("Proof of consent"),
+    "voice_call_consent": _("Consents to telephone calls"),
     "inbox_body": _("What came in, as it came"),
     "inbound_text": _("Messages from people"),
     "delivery_record": _("What was sent to whom"),
@@ -48,6 +51,7 @@ CLASSES = {
     "security_log": _("Security log"),
     "audit_entry": _("Audit log"),
     "breach_register": _("Register of data breaches"),
+    "legal_hold": _("Legal holds"),
     "staff_account": _("Accounts of staff"),
     "subject_number": _("Random numbers of people"),
 }
