@@ -242,12 +242,12 @@ def erase(subject: UUID) -> dict[str, int]:
     addresses = _ids(subject)
     block(subject, Gate.Reason.ERASED)
     events = [event.id for event, _opened in _kept_events(subject)]
-    counts = {"events": InboundEvent.objects.filter(id__in=events).update(sealed=None)}
+    counts = {"InboundEvent": InboundEvent.objects.filter(id__in=events).update(sealed=None)}
     run(FORGET_RECEIPTS, [addresses])
-    counts["deliveries"] = run(FORGET_DELIVERIES, [addresses])
-    counts["gates"] = Gate.objects.filter(subject=subject).delete()[0]
+    counts["Delivery"] = run(FORGET_DELIVERIES, [addresses])
+    counts["Gate"] = Gate.objects.filter(subject=subject).delete()[0]
     AddressIndex.objects.filter(address__in=addresses).delete()
-    counts["addresses"] = Address.objects.filter(subject=subject).delete()[0]
+    counts["Address"] = Address.objects.filter(subject=subject).delete()[0]
     return counts
 
 

@@ -1,12 +1,17 @@
 """Forgetting by itself: requests nobody confirmed, texts nobody needs, people who only asked."""
 
+import contextlib
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 
+from messengers.channels import adapter_of
+from messengers.contract import BadAddress
 from messengers.models import Address
 from privacy.access import Actor
 from privacy.audit import record
@@ -14,8 +19,9 @@ from privacy.models import DataSubject, LegalHold, Request
 from privacy.requests.verbs import erase_everywhere, under_way
 from privacy.retention import holds
 from privacy.retention.rules import starts_before
-from privacy.vault import shred_all
+from privacy.vault import Where, open_system, shred_all, tombstone
 from subscriptions import caps
+from subscriptions.imports.read import read_rows
 from subscriptions.models import Evidence, Import, OptIn, Reply, Subscription
 from subscriptions.queries import is_known
 
@@ -50,6 +56,25 @@ def forget_files(now: datetime) -> int:
     """Erase checked lists that nobody loaded."""
     old = Import.objects.filter(uploaded_at__lte=starts_before("import_file", now))
     return old.exclude(content_sealed=None).update(content_sealed=None)
+
+
+def forget_in_lists(known: Collection[tuple[str, str]]) -> int:
+    """Drop uploaded lists, not yet loaded, in which any of `known` ((kind, canonical) pairs)
+    stands; how many. What was found in them stays as counts; the file can be uploaded again.
+    """
+    waiting = Import.objects.exclude(content_sealed=None).select_related("channel")
+    found = [one.pk for one in waiting if known and _stands_in(one, known)]
+    return Import.objects.filter(pk__in=found).update(content_sealed=None)
+
+
+def _stands_in(imported: Import, known: Collection[tuple[str, str]]) -> bool:
+    kind, adapter = imported.channel.kind, adapter_of(imported.channel)
+    place = Where("subscriptions_import", "content_sealed", imported.pk)
+    for row in read_rows(open_system(place, bytes(imported.content_sealed or b""))):
+        with contextlib.suppress(BadAddress):
+            if (kind, adapter.canonical(row["address"])) in known:
+                return True
+    return False
 
 
 def forget_counters(now: datetime) -> int:
@@ -88,7 +113,7 @@ def forget_person(subject: UUID, now: datetime) -> int:
     Evidence.objects.filter(subject=subject).delete()
     DataSubject.objects.filter(pk=subject).update(status=DataSubject.Status.ERASED, erased_at=now)
     record("subscriber.forgotten", actor=RETENTION, obj="subject", ref=subject)
-    transaction.on_commit(partial(shred_all, subject))
+    transaction.on_commit(partial(_end_for_good, subject))
     return 1
 
 
@@ -107,8 +132,14 @@ def _erase_person_if_unknown(address: Address) -> bool:
     erase_everywhere(subject)
     DataSubject.objects.filter(pk=subject).delete()
     record("address.forgotten", actor=RETENTION, obj="address", ref=address.pk)
-    transaction.on_commit(partial(shred_all, subject))
+    transaction.on_commit(partial(_end_for_good, subject))
     return True
+
+
+def _end_for_good(subject: UUID) -> None:
+    """The keystore remembers who went, because an older copy of the data does not know."""
+    tombstone(subject, timezone.now(), evidence=True)
+    shred_all(subject)
 
 
 def _is_in_a_request(subject: UUID) -> bool:

@@ -13,10 +13,12 @@ from messengers.models import Address, Gate
 from privacy.access import Actor
 from privacy.inventory import NOT_PERSONAL, AppData, Classified, Erase, Field, Klass
 from privacy.models import DataSubject
+from privacy.vault import KeyDestroyed
 from subscriptions import caps
 from subscriptions.actions.inbox import read_reply
 from subscriptions.actions.withdrawal import object_to, withdraw
 from subscriptions.consent import opened_evidence
+from subscriptions.forget import forget_in_lists
 from subscriptions.models import (
     ConsentRecord,
     Notice,
@@ -246,6 +248,7 @@ def erase(subject: UUID) -> dict[str, int]:
         "Subscription": _delete_subscriptions(subject),
         "Subscriber": Subscriber.objects.filter(pk=subject).delete()[0],
         "ContactCap": _forget_counters(subject),
+        "Import": _forget_in_lists(subject),
     }
     return {table: count for table, count in counts.items() if count}
 
@@ -276,7 +279,25 @@ def _forget_counters(subject: UUID) -> int:
     if not is_asked_for:
         return 0
     addresses = Address.objects.filter(subject=subject).select_related("channel")
-    return sum(caps.forget(address.channel, reveal(address)) for address in addresses)
+    return sum(
+        caps.forget(address.channel, canonical)
+        for address in addresses
+        for canonical in _revealed(address)
+    )
+
+
+def _forget_in_lists(subject: UUID) -> int:
+    addresses = Address.objects.filter(subject=subject).select_related("channel")
+    known = {(one.channel.kind, canonical) for one in addresses for canonical in _revealed(one)}
+    return forget_in_lists(known)
+
+
+def _revealed(address: Address) -> list[str]:
+    """Nothing in a restored backup: the key of an erased person stays destroyed."""
+    try:
+        return [reveal(address)]
+    except KeyDestroyed:
+        return []
 
 
 def _subscriptions(subject: UUID) -> list[Subscription]:

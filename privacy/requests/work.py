@@ -1,7 +1,6 @@
 """What goes on by itself: erasures that were begun, answers that nobody can fetch any more."""
 
 import logging
-import time
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from django.db import DatabaseError
 from privacy.access import Actor
 from privacy.models import Request, SecondApproval
 from privacy.requests.answers import close_delivered
-from privacy.requests.erasure.machine import Progress, complete_erasure, unfinished
+from privacy.requests.erasure import running as erasures
 from privacy.requests.errors import RequestError
 from privacy.requests.identity import lapse_questions
 from privacy.requests.rights import complete_objection, open_objections
@@ -19,28 +18,19 @@ from privacy.retention.rules import starts_before
 from privacy.vault import VaultError
 
 logger = logging.getLogger("jawort.requests")
-# How long one run waits for a last message to leave, before it leaves the rest to the next tick.
-PATIENCE_SECONDS = 20.0
-PAUSE_SECONDS = 0.5
 
 
 def resume() -> None:
     """Go on with every erasure, and close what is over. One that fails does not stop the others."""
-    for request in unfinished():
-        _try(request)
+    erasures.resume()
     for request in open_objections():
         _object(request)
     close_delivered()
 
 
-def work_on(pk: UUID) -> None:
-    """Go on with one erasure, and wait a little for its last message to leave."""
-    request = Request.objects.filter(pk=pk, status=Request.Status.WORKING).first()
-    ends = time.monotonic() + PATIENCE_SECONDS
-    while request and _try(request) == Progress.WAITING and time.monotonic() < ends:
-        if not _is_sent(request):
-            return  # it waits for its grace period, not for a message
-        time.sleep(PAUSE_SECONDS)
+def work_on(pk: UUID) -> bool:
+    """Go on with one erasure just begun; whether there is more to do at once."""
+    return erasures.work_on(pk)
 
 
 @expires("identity_proof")
@@ -59,24 +49,9 @@ def forget_requests(now: datetime) -> int:
     return count + decided.delete()[0]
 
 
-def _try(request: Request) -> Progress | None:
-    """The error's kind goes to the log and nothing else: its text could name what was looked
-    for.
-    """
-    try:
-        return complete_erasure(request=request)
-    except (VaultError, DatabaseError) as error:
-        logger.error("an erasure waits", extra={"error": type(error).__name__})
-        return None
-
-
 def _object(request: Request) -> None:
     """Carry out an objection; nobody has to decide about it (Art. 21(3) GDPR)."""
     try:
         complete_objection(request=request, actor=Actor.system("requests"))
     except (VaultError, DatabaseError, RequestError) as error:
         logger.error("an objection waits", extra={"error": type(error).__name__})
-
-
-def _is_sent(request: Request) -> bool:
-    return request.steps.filter(name="recipients", facts__has_key="sent").exists()

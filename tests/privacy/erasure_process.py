@@ -1,61 +1,98 @@
-"""A process that works on an erasure, and may be told to die at a certain place.
+"""A process that works on erasures and dies where it is told to.
 
-    python -m tests.privacy.erasure_process <request> <cut point> <databases as JSON> <folder>
+    python -m tests.privacy.erasure_process <databases as JSON> <folder>
 
-It kills itself with SIGKILL: nothing is cleaned up, no transaction is ended.
+It reads lines `["<request>", "<mark>", <time>, <behind>]` and forks for each: the child works on
+that erasure until it is about to send a statement with that mark for the so-manieth time, and so
+many statements behind it kills itself with SIGKILL. Nothing is cleaned up, no transaction is ended.
+The answer is one line of JSON: whether the child was killed, and the statements that it had sent
+("keystore DELETE FROM", "default UPDATE privacy_requeststep done_at").
 """
 
 import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 
-def die(*args, **kwargs):
-    os.kill(os.getpid(), signal.SIGKILL)
+def serve(databases, folder):
+    prepare(json.loads(databases), folder)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        request, *cut = json.loads(line)
+        notes = Path(folder) / "statements"
+        notes.write_text("")
+        child = os.fork()
+        if child == 0:
+            work(request, cut, notes)
+        _pid, status = os.waitpid(child, 0)
+        answer = {"killed": os.WIFSIGNALED(status), "statements": notes.read_text().splitlines()}
+        print(json.dumps(answer), flush=True)
 
 
-def main(pk, cut, databases, folder):
+def prepare(databases, folder):
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings_test"
     os.environ["JAWORT_VAR"] = folder
     import django
     from django.conf import settings
 
-    for alias, values in json.loads(databases).items():
+    for alias, values in databases.items():
         settings.DATABASES[alias].update(values)
     settings.ANSWER_SUBJECT = "tests.privacy.fake_people.answer"
     settings.JAWORT_EXPORT_DIR = f"{folder}/exports"
     django.setup()
 
     from privacy import inventory
-    from privacy.models import Request
-    from privacy.requests.erasure import machine
     from tests.privacy import fake_people
 
     inventory._pages = lambda: {"people": fake_people}
-    arm(cut)
-    print(machine.complete_erasure(request=Request.objects.get(pk=pk)).value, flush=True)
 
 
-def arm(cut):
-    """Put the death into place: before or after a call, inside of its transaction or behind it."""
-    from privacy.requests.erasure import machine, needles, steps
+def work(pk, cut, notes):
+    """Go on with one erasure until there is nothing to do; never returns."""
+    from django.db import connections
 
-    if cut == "before certificate":
-        machine.issue = die
-    elif cut == "before delete":
-        real = machine._do
-        machine._do = lambda step, request: die() if step.name == "delete" else real(step, request)
-    elif cut == "rows deleted, not committed":
-        steps.suppression.suppress = die
-    elif cut == "key destroyed, step not noted":
-        real_shred = steps.shred
-        steps.shred = lambda *args: (real_shred(*args), die())
-    elif cut == "scan done, its key not destroyed":
-        needles.shred_all = die
-    else:
-        raise SystemExit(f"{cut} is no cut point.")
+    from privacy.models import Request
+    from privacy.requests.erasure.machine import Progress, complete_erasure
+
+    deadly = Deadly(*cut)
+    with notes.open("a", buffering=1) as book:
+
+        def watch(execute, sql, params, many, context):
+            text = described(sql, context["connection"].alias)
+            if deadly.comes_with(text):
+                os.kill(os.getpid(), signal.SIGKILL)
+            book.write(f"{text}\n")
+            return execute(sql, params, many, context)
+
+        for alias in ("default", "keystore"):
+            connections[alias].execute_wrappers.append(watch)
+        request = Request.objects.get(pk=pk)
+        while complete_erasure(request=request) in (Progress.WAITING, Progress.SCANNING):
+            pass
+    os._exit(0)
+
+
+class Deadly:
+    """The statement that is not sent any more."""
+
+    def __init__(self, mark, time, behind):
+        self.mark, self.time, self.behind = mark, time, behind
+
+    def comes_with(self, text):
+        if self.time:
+            self.time -= self.mark in text
+            return not self.time and not self.behind
+        self.behind -= 1
+        return self.behind == 0
+
+
+def described(sql, alias):
+    words = sql.replace('"', "").split()
+    done = " done_at" if "SET done_at" in " ".join(words) else ""
+    return f"{alias} {words[0]} {words[1]}{done}"
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    serve(*sys.argv[1:])

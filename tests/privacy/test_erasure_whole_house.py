@@ -22,7 +22,6 @@ from privacy.access import Actor
 from privacy.models import AuditEntry, Certificate, Request
 from privacy.requests import actions
 from privacy.requests.erasure.machine import Progress
-from privacy.requests.erasure.needles import forms
 from privacy.requests.erasure.scan import residues
 from privacy.requests.export import package as packages
 from privacy.requests.verbs import consent_of, identifiers_of, prove_everywhere, recipients_of
@@ -153,7 +152,7 @@ def test_every_record_of_consent_can_be_proven(say, subject):
 def test_erased_everywhere_and_the_neighbour_keeps_everything(say, subject, officer):
     request = asked(say, "LÖSCHEN", "erasure")
     number = f"sim:{PHONE}"
-    needles = forms(identifiers_of(subject))
+    needles = identifiers_of(subject)
     assert PHONE in dict(map(reversed, identifiers_of(subject)))
     assert not Gate.objects.filter(subject=subject, is_open=True).exists()
     assert [place for place in residues(subject, needles) if "Address" in place]
@@ -183,7 +182,7 @@ def test_a_pending_person_is_erased_as_well(say, officer):
     subject = subject_of(PHONE)
     request = asked(say, "LÖSCHEN", "erasure")
     assert request.subject == subject
-    needles = forms(identifiers_of(subject))
+    needles = identifiers_of(subject)
 
     actions.start_erasure(request=request, actor=officer)
     actions.complete_erasure(request=request)
@@ -214,7 +213,7 @@ def test_the_desk_shows_the_person_with_timeline_and_proof(say, subject, staff, 
 
 def test_the_role_of_the_running_app_may_do_all_of_it(say, subject, officer, as_app):
     access, erasure = asked(say, "AUSKUNFT", "access"), asked(say, "LÖSCHEN", "erasure")
-    needles = forms(identifiers_of(subject))
+    needles = identifiers_of(subject)
 
     with as_app("default"), as_app("keystore"):
         actions.complete_access(request=access, actor=officer)

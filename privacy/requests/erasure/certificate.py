@@ -10,16 +10,21 @@ from hashlib import sha256
 from typing import Any
 
 from django.db import transaction
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from privacy import inventory
 from privacy.access import Actor
 from privacy.audit import canonical, record
+from privacy.inventory import Erase
 from privacy.models import Certificate, Controller, Request, RequestStep
 from privacy.requests.closing import finish
+from privacy.requests.erasure.holds import kept_by
 from privacy.requests.export.labels import value_text
+from privacy.requests.export.words import CLASSES
 from privacy.requests.print import pdf
 from privacy.vault import token_hash
 
@@ -60,28 +65,49 @@ def content(request: Request, steps: dict[str, RequestStep], now: datetime) -> d
     """Only words of ours, counts and dates; `canonical` takes nothing else."""
     controller = Controller.objects.filter(pk=1).first()
     deleted, shredded, scanned = (steps[name].facts for name in ("delete", "shred", "scan"))
+    rows: dict[str, int] = deleted.get("rows", {})
     return {
         "schema": SCHEMA,
         "number": request.number,
         "controller": controller.name if controller else "",
         "received_at": request.received_at,
         "issued_at": now,
+        "decided": steps["block"].facts.get("decided", {}),
         "steps": [
             {"name": step.name, "done_at": step.done_at}
             for step in steps.values()
             if step.done_at is not None
         ],
-        "deleted": deleted.get("rows", {}),
+        "deleted": rows,
+        "deleted_by_class": by_class(rows),
         "packages_destroyed": steps["recipients"].facts.get("packages", 0),
         "recipients": steps["recipients"].facts.get("recipients", []),
         "keys_destroyed": ["ops"] if shredded["keep_evidence"] else ["ops", "evidence"],
         "kept": _kept(deleted, shredded, now.date()),
+        "holds": kept_by(request.subject) if request.subject else [],
         "scan": {
             "forms": scanned["forms"],
             "places": scanned["places"],
+            "bytes": scanned["bytes"],
+            "cleared": scanned.get("cleared", 0),
             "residues": len(scanned["residues"]),
+            "done_at": scanned["scanned_at"],
         },
     }
+
+
+def by_class(rows: dict[str, int]) -> dict[str, int]:
+    """Counts by class of data, as the rules of retention name them."""
+    class_of: dict[str, str] = {}
+    for app in inventory.apps():
+        for name, field in inventory.personal_fields(app):
+            if field.erase in (Erase.ROW, Erase.CLEAR):
+                class_of.setdefault(f"{app.app}.{name.split('.')[0]}", field.retention)
+    counts: dict[str, int] = {}
+    for table, count in rows.items():
+        known = class_of.get(table, "other")
+        counts[known] = counts.get(known, 0) + count
+    return dict(sorted(counts.items()))
 
 
 def read(certificate: Certificate) -> dict[str, Any]:
@@ -126,10 +152,12 @@ def document(certificate: Certificate) -> dict[str, Any]:
                 "received": value_text(facts["received_at"]),
                 "issued": value_text(facts["issued_at"]),
             },
+            *_decided(facts["decided"]),
         ],
         "sections": [
             _steps_section(facts),
             _deleted_section(facts),
+            _holds_section(facts),
             _kept_section(facts),
             _scan_section(facts),
             _recipients_section(facts),
@@ -165,12 +193,19 @@ def _names() -> dict[str, str]:
         "Art. 21(3), 17(3)(b) GDPR": _("Art. 21(3), 17(3)(b) GDPR"),
         "Art. 5(2) GDPR": _("Art. 5(2) GDPR"),
         "apps": _("every app"),
+        "index": _("the blind indexes"),
         "tables": _("every table of the database"),
+        "keystore": _("every table of the database of keys"),
+        "sealed": _("what the key of the house opens"),
+        "sessions": _("sessions"),
         "cache": _("the cache"),
         "exports": _("export packages"),
         "media": _("pictures"),
         "broker": _("the task queue"),
+        "queue": _("the task queue"),
+        "results": _("results of tasks"),
         "logs": _("the logs"),
+        "var": _("files made at run time"),
         "ledger": _("Entries of the audit log and consent ledger, with random numbers only"),
     }
 
@@ -184,13 +219,41 @@ def _steps_section(facts: dict[str, Any]) -> dict[str, Any]:
     return _section(_("What was done"), [_("Step"), _("Done")], rows)
 
 
+def _decided(decided: dict[str, str]) -> list[str]:
+    """Who: by their office. Nobody is erased because a program says so."""
+    if not decided:
+        return []
+    who = {
+        "staff": _("the data-protection officer"),
+        "token": _("the data-protection officer, by a program of theirs"),
+    }.get(decided["by"], _("the house itself"))
+    facts = {"who": who, "at": value_text(decided["at"])}
+    return [_("Decided by: %(who)s, %(at)s") % facts]
+
+
 def _deleted_section(facts: dict[str, Any]) -> dict[str, Any]:
-    rows = [[table, str(count)] for table, count in facts["deleted"].items()]
+    rows = [[str(CLASSES.get(k, _("Other"))), str(n)] for k, n in facts["deleted_by_class"].items()]
+    tables = ", ".join(f"{table} {count}" for table, count in facts["deleted"].items())
     keys = _("Destroyed keys: %(keys)s. Destroyed export packages: %(packages)s.") % {
         "keys": ", ".join(str(KEY_NAMES[key]) for key in facts["keys_destroyed"]),
         "packages": facts["packages_destroyed"],
     }
-    return _section(_("What was deleted"), [_("Table"), _("Rows")], rows, [keys])
+    by_table = _("Rows by table: %(tables)s.") % {"tables": tables or "0"}
+    return _section(_("What was deleted"), [_("Class of data"), _("Rows")], rows, [keys, by_table])
+
+
+def _holds_section(facts: dict[str, Any]) -> dict[str, Any]:
+    """Only what stays anyway can be held here: any other hold makes the erasure wait."""
+    rows = [
+        [
+            str(CLASSES.get(hold["class"], hold["class"])),
+            _("since %(since)s, looked at again on %(review)s")
+            % {"since": _day(hold["since"]), "review": _day(hold["review_at"])},
+        ]
+        for hold in facts["holds"]
+    ]
+    text = [] if rows else [_("None.")]
+    return _section(_("Legal holds"), [_("Class of data"), _("Held")], rows, text)
 
 
 def _kept_section(facts: dict[str, Any]) -> dict[str, Any]:
@@ -200,22 +263,30 @@ def _kept_section(facts: dict[str, Any]) -> dict[str, Any]:
 
 def _kept_text(item: dict[str, str]) -> str:
     if item["until"]:
-        until = date_format(date.fromisoformat(item["until"]), "DATE_FORMAT")
+        until = _day(item["until"])
     else:
         until = _("as long as it is needed, reviewed every 3 years")
     return f"{until} · {name_of(item['basis'])}"
 
 
+def _day(text: str) -> str:
+    return date_format(date.fromisoformat(text), "DATE_FORMAT")
+
+
 def _scan_section(facts: dict[str, Any]) -> dict[str, Any]:
+    scan = facts["scan"]
     sentence = _(
         "%(forms)s spellings of the identifiers were looked for in: %(places)s."
-        " Found: %(residues)s."
+        " Read: %(size)s. Found: %(residues)s."
     ) % {
-        "forms": facts["scan"]["forms"],
-        "places": ", ".join(map(name_of, facts["scan"]["places"])),
-        "residues": facts["scan"]["residues"],
+        "forms": scan["forms"],
+        "places": ", ".join(map(name_of, scan["places"])),
+        "size": filesizeformat(scan["bytes"]),
+        "residues": scan["residues"],
     }
-    return _section(_("Verification"), [], [], [sentence])
+    cleared = _("Removed from queue and cache on the way: %(count)s.") % {"count": scan["cleared"]}
+    text = [sentence, cleared] if scan["cleared"] else [sentence]
+    return _section(_("Verification"), [], [], text)
 
 
 def _recipients_section(facts: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ the transaction (files, keys) is done in an order and a way that bears being don
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 
 from django.db import transaction
@@ -16,24 +16,22 @@ from django.utils import timezone
 from privacy.access import Actor, require
 from privacy.audit import record
 from privacy.models import AuditEntry, Request, RequestStep
-from privacy.requests.erasure import steps
+from privacy.requests.erasure import steps, sweep
 from privacy.requests.erasure.certificate import issue
 from privacy.requests.errors import IllegalTransition, NobodyConcerned, NotVerified, WrongKind
+from privacy.requests.grace import grace_of
 from privacy.requests.states import Status, advance
 
-# A request proven by the channel itself needs no night to sleep over it; the others get one, in
-# which the person can still say that it was not them.
-GRACE = {
-    Request.Origin.CHAT: timedelta(0),
-    Request.Origin.WEB: timedelta(hours=24),
-    Request.Origin.STAFF: timedelta(hours=24),
-}
+# How long a call from a page may read for the scan, before it leaves the rest to the worker.
+PAGE_SECONDS = 5.0
 
 
 class Progress(Enum):
     DONE = "done"
-    WAITING = "waiting"  # for the grace period, or for the last message to settle
+    WAITING = "waiting"  # for the time to think again, a legal hold, or the last message to settle
+    SCANNING = "scanning"  # everything is being read; there is more to read
     RESIDUES = "residues"  # the scan found something: a person has to look
+    STOPPED = "stopped"  # somebody said in time that it was not them
 
 
 @dataclass(frozen=True)
@@ -45,14 +43,17 @@ class Step:
     prepare: Callable[[Request, RequestStep], object] | None = None
 
 
+# Deleting and shredding are the first and the second half of one promise, in two databases; the
+# scan comes after both, because it proves both.
 STEPS = (
     Step("block", steps.block),
     Step("verify", steps.verify),
     Step("recipients", steps.recipients, prepare=steps.collect),
     Step("delete", steps.delete, prepare=steps.fingerprints),
     Step("shred", steps.shred_keys),
-    Step("scan", steps.scan),
+    Step("scan", steps.verify_gone),
 )
+SCAN = STEPS[-1]
 ACTOR = Actor.system("erasure")
 
 
@@ -78,8 +79,14 @@ def start_erasure(
         raise IllegalTransition
     advance(held, Status.WORKING)
     chosen = {"suppress": suppress, "keep_evidence": keep_evidence}
-    starts_at = _proven_at(held) + GRACE[Request.Origin(held.origin)]
-    facts = {"delete": chosen, "shred": chosen, "verify": {"from": starts_at.isoformat()}}
+    starts_at = _proven_at(held) + grace_of(held)
+    decided = {"by": actor.kind, "at": timezone.now().isoformat()}
+    facts = {
+        "block": {"decided": decided},
+        "verify": {"from": starts_at.isoformat()},
+        "delete": chosen,
+        "shred": chosen,
+    }
     for position, step in enumerate(STEPS):
         RequestStep.objects.create(
             request=held, name=step.name, position=position, facts=facts.get(step.name, {})
@@ -89,18 +96,41 @@ def start_erasure(
     return held
 
 
-def complete_erasure(*, request: Request) -> Progress:
+def complete_erasure(*, request: Request, seconds: float = PAGE_SECONDS) -> Progress:
     """Do every step that can be done now. May run twice, at once or again: each step is done once.
 
-    Raises `KeystoreDown` and the like; then the steps done so far stay done.
+    `seconds`: how long it may read for the scan. Raises `KeystoreDown` and the like; then the steps
+    done so far stay done.
     """
-    for step in STEPS:
+    come = come_to_the_scan(request)
+    if come != Progress.SCANNING:
+        return come
+    sweep.advance(seconds)
+    return certify(request)
+
+
+def come_to_the_scan(request: Request) -> Progress:
+    """Everything but the reading: `SCANNING` if only that is left, `DONE` if nothing is."""
+    for step in STEPS[:-1]:
         row = request.steps.get(name=step.name)
         if row.done_at is None:
+            if _is_stopped(request):
+                return Progress.STOPPED
             if step.prepare:
                 step.prepare(request, row)
             if not _do(step, request):
-                return _why_not(request)
+                return Progress.WAITING
+    return Progress.SCANNING
+
+
+def certify(request: Request) -> Progress:
+    """Judge what the finished sweep has found, and issue the certificate."""
+    row = request.steps.get(name=SCAN.name)
+    if row.done_at is None:
+        if not sweep.is_over(row):
+            return Progress.SCANNING
+        if not _do(SCAN, request):
+            return Progress.RESIDUES
     issue(request, ACTOR)
     request.refresh_from_db()
     return Progress.DONE
@@ -119,6 +149,10 @@ def _proven_at(request: Request) -> datetime:
     return max([*moments, request.received_at])
 
 
+def _is_stopped(request: Request) -> bool:
+    return not Request.objects.filter(pk=request.pk, status=Status.WORKING).exists()
+
+
 def _do(step: Step, request: Request) -> bool:
     """One step under the lock of the request; whether it is done now."""
     with transaction.atomic():
@@ -126,14 +160,9 @@ def _do(step: Step, request: Request) -> bool:
         row = held.steps.get(name=step.name)
         if row.done_at:
             return True
-        if not step.act(held, row):
+        if held.status != Status.WORKING or not step.act(held, row):
             return False
         row.done_at = timezone.now()
         row.save(update_fields=["done_at"])
         record(f"erasure.step_{step.name}", actor=ACTOR, obj="request", ref=held.pk)
     return True
-
-
-def _why_not(request: Request) -> Progress:
-    scan = request.steps.get(name="scan")
-    return Progress.RESIDUES if scan.facts.get("residues") else Progress.WAITING

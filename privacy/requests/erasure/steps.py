@@ -8,12 +8,19 @@ from django.utils import timezone
 from privacy import suppression
 from privacy.models import DataSubject, Request, RequestStep
 from privacy.requests.delivery import answer, link_to
-from privacy.requests.erasure import needles
-from privacy.requests.erasure.scan import places_scanned, residues
+from privacy.requests.erasure import needles, scan, traces
+from privacy.requests.erasure.holds import holding_back, must_keep_evidence
 from privacy.requests.export.package import destroy_all_of
 from privacy.requests.intake import block as stop
-from privacy.requests.verbs import erase_everywhere, identifiers_of, recipients_of, under_way
-from privacy.vault import new_token, shred, token_hash
+from privacy.requests.recipients import open_notices
+from privacy.requests.verbs import (
+    contacts_of,
+    erase_everywhere,
+    identifiers_of,
+    recipients_of,
+    under_way,
+)
+from privacy.vault import new_token, shred, token_hash, tombstone
 
 # How long the last message may take to arrive before the rows go all the same.
 LAST_WORD = timedelta(minutes=2)
@@ -27,9 +34,16 @@ def block(request: Request, step: RequestStep) -> bool:
 
 
 def verify(request: Request, step: RequestStep) -> bool:
-    """The request is proven, and its time to think again is over."""
+    """The request is proven, its time to think again is over, and no legal hold forbids it."""
+    assert request.subject
     starts_at = datetime.fromisoformat(step.facts["from"])
-    return request.is_verified and timezone.now() >= starts_at
+    if not request.is_verified or timezone.now() < starts_at:
+        return False
+    holds = holding_back(request.subject)
+    if holds != step.facts.get("holds", []):
+        step.facts["holds"] = holds
+        step.save(update_fields=["facts"])
+    return not holds
 
 
 def collect(request: Request, step: RequestStep) -> None:
@@ -37,12 +51,13 @@ def collect(request: Request, step: RequestStep) -> None:
     scan_step = request.steps.get(name="scan")
     if not scan_step.sealed:
         assert request.subject
-        needles.keep(scan_step, identifiers_of(request.subject))
+        addresses = [point.address_id for point in contacts_of(request.subject)]
+        needles.keep(scan_step, identifiers_of(request.subject), [request.subject, *addresses])
 
 
 def recipients(request: Request, step: RequestStep) -> bool:
-    """Cancel exports and links; send the last message, and wait until it has left or its time is
-    up.
+    """Cancel exports and links; write down whom else to tell (Art. 19); send the last message, and
+    wait until it has left or its time is up.
 
     The certificate comes later, by a link in that message: afterwards there is no address any more.
     """
@@ -57,6 +72,7 @@ def recipients(request: Request, step: RequestStep) -> bool:
             "recipients": recipients_of(request.subject),
         }
         step.save(update_fields=["facts"])
+        open_notices(request)
         return False
     is_late = timezone.now() >= datetime.fromisoformat(step.facts["sent"]) + LAST_WORD
     return is_late or under_way(request.subject) == 0
@@ -69,7 +85,7 @@ def fingerprints(request: Request, step: RequestStep) -> None:
     """
     if not step.facts["suppress"] or "fingerprints" in step.facts:
         return
-    kept = needles.kept(request.steps.get(name="scan"))
+    kept = needles.kept(request.steps.get(name="scan")).identifiers
     prints = [[kind, suppression.fingerprint(kind, canonical).hex()] for kind, canonical in kept]
     with transaction.atomic():
         held = Request.objects.select_for_update().get(pk=request.pk).steps.get(pk=step.pk)
@@ -83,7 +99,9 @@ def delete(request: Request, step: RequestStep) -> bool:
     assert request.subject
     counts = erase_everywhere(request.subject)
     # They may have been written again since step 3, by somebody who had begun before the block.
-    counts["privacy.packages"] = destroy_all_of(request.subject)
+    counts["privacy.ExportPackage"] = destroy_all_of(request.subject)
+    sought = needles.kept(request.steps.get(name="scan"))
+    counts["privacy.Request"] = traces.blacken_notes(request.subject, sought)
     prints = step.facts.pop("fingerprints", [])
     for kind, fingerprint in prints:
         suppression.suppress(bytes.fromhex(fingerprint), kind, reason=SUPPRESSION_REASON)
@@ -96,29 +114,35 @@ def delete(request: Request, step: RequestStep) -> bool:
 
 
 def shred_keys(request: Request, step: RequestStep) -> bool:
-    """Destroy the key, and with it every copy in backups and logs of the database. May run
-    twice.
+    """Destroy the key, and with it every copy in backups and logs of the database. May run twice.
+
+    Before it goes, the keystore remembers who it was: an older copy of the data does not know.
     """
     assert request.subject
+    keeps = bool(step.facts["keep_evidence"])
+    if not keeps and must_keep_evidence(request.subject):
+        step.facts["keep_evidence"] = keeps = True
+        step.facts["evidence_held"] = True
+        step.save(update_fields=["facts"])
+    tombstone(request.subject, timezone.now(), evidence=not keeps)
     shred(request.subject, "ops")
-    if not step.facts["keep_evidence"]:
+    if not keeps:
         shred(request.subject, "evidence")
     return True
 
 
-def scan(request: Request, step: RequestStep) -> bool:
-    """Look for every identifier in every form; only when nothing is found is the step done."""
-    assert request.subject
-    looked_for = needles.forms(needles.kept(step))
-    found = residues(request.subject, looked_for)
-    step.facts |= {
-        "residues": found,
-        "forms": len(looked_for),
-        "places": places_scanned(),
-        "scanned_at": timezone.now().isoformat(),
-    }
-    step.save(update_fields=["facts"])
+def verify_gone(request: Request, step: RequestStep) -> bool:
+    """Once everything was read: done only if nothing was found, else it has to be read again.
+
+    What forgets by itself (queue, cache, results of tasks) is emptied of it at once.
+    """
+    found, facts = scan.of_step(step)
+    step.facts |= facts | {"residues": found, "scanned_at": timezone.now().isoformat()}
     if found:
+        step.facts["cleared"] = step.facts.get("cleared", 0) + traces.clear(needles.kept(step))
+        del step.facts["sweep"]
+        step.save(update_fields=["facts"])
         return False
+    step.save(update_fields=["facts"])
     needles.forget(step)
     return True
