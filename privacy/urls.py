@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from privacy.access import require_staff
+from privacy.retention.urls import RETENTION
 from privacy.records import urls as records
 from privacy.views import (
     approvals,
@@ -79,7 +80,7 @@ DESK: list[URLPattern | URLResolver] = [
     path("approvals/<uuid:pk>/refuse/", approvals.refuse, name="refuse_approval"),
     path("audit/", audit_log.audit, name="audit"),
     path("audit/verify/", audit_log.audit_verify, name="audit_verify"),
-    path("retention/", house.retention, name="retention"),
+    path("retention/", include(RETENTION)),
     path("controller/", house.controller, name="controller"),
     *records.DESK,
 ]

@@ -15,7 +15,7 @@ from privacy.models import Request
 from privacy.retention import holds
 from privacy.retention.pruning import Log, prune
 from privacy.retention.rules import starts_before
-from privacy.retention.stock import keeps
+from privacy.retention.stock import keeps, warns
 from privacy.vault import shred
 from subscriptions.forget import AT_A_TIME, forget_person
 from subscriptions.models import Evidence, Subscriber, Subscription
@@ -132,6 +132,13 @@ keeps(
     " LEFT JOIN subscriptions_import i ON i.id = s.imported_by_id WHERE s.status = 'confirmed'"
     " AND greatest(s.last_used_at, s.confirmed_at, i.decided_at) < %(before)s"
     " AND s.subscriber_id <> ALL(%(held)s::uuid[])",
+)
+warns(
+    "consent_lapse",
+    "SELECT n.name, count(*), min(greatest(s.last_used_at, s.confirmed_at, i.decided_at))"
+    " FROM subscriptions_subscription s JOIN subscriptions_newsletter n ON n.id = s.newsletter_id"
+    " LEFT JOIN subscriptions_import i ON i.id = s.imported_by_id WHERE s.status = 'confirmed'"
+    " AND greatest(s.last_used_at, s.confirmed_at, i.decided_at) < %(since)s GROUP BY n.name",
 )
 keeps(
     CLASS,

@@ -74,7 +74,7 @@ DEFAULTS: dict[str, Default] = {
         months=18,
         warn_months=12,
         exceptions=_("Opening or reading a message is no use. Only a new double opt-in renews it."),
-        at_most=48 * 30.5,
+        at_most=4 * 365.25,
         limit_why=_("Courts held a consent to be over after four years without use at the latest."),
     ),
     "consent_evidence": Default(

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from privacy.access import Actor, require
 from privacy.audit import record
@@ -153,11 +153,13 @@ def _check_limits(data_class: str, term: Term) -> None:
 
 
 def _in_words(days: float) -> str:
-    if days >= DAYS_PER_YEAR - 1 and round(days % DAYS_PER_YEAR) <= 1:
-        return _("%(count)d years") % {"count": round(days / DAYS_PER_YEAR)}
+    years = round(days / DAYS_PER_YEAR)
+    if years and abs(days - years * DAYS_PER_YEAR) < years + 1:
+        return ngettext("%(n)d year", "%(n)d years", years) % {"n": years}
     if days >= 2 * DAYS_PER_MONTH:
-        return _("%(count)d months") % {"count": round(days / DAYS_PER_MONTH)}
-    return _("%(count)d days") % {"count": round(days)}
+        months = round(days / DAYS_PER_MONTH)
+        return ngettext("%(n)d month", "%(n)d months", months) % {"n": months}
+    return ngettext("%(n)d day", "%(n)d days", round(days)) % {"n": round(days)}
 
 
 def _version(before: RetentionRule, change: Change, actor: Actor) -> RetentionRule:

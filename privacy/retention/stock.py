@@ -21,7 +21,8 @@ from django.db import connections
 
 from privacy.retention import holds, registry
 from privacy.retention.defaults import DATA_CLASSES
-from privacy.retention.rules import NoTerm, starts_before, zone
+from privacy.retention.rules import NoTerm, rule_of, starts_before, term_of, zone
+from privacy.retention.terms import Term
 
 NOBODY: list[UUID] = []
 
@@ -50,6 +51,18 @@ class Stock:
     files: Callable[[datetime], Count] | None = None
 
 
+@dataclass(frozen=True)
+class Notice:
+    """Something of a class that will be over soon: whose, how much, since when, until when."""
+
+    data_class: str
+    label: str
+    count: int
+    since: datetime
+    ends_at: datetime
+
+
+_warnings: dict[str, str] = {}
 _stocks: dict[tuple[str, str], Stock] = {}
 
 
@@ -70,6 +83,31 @@ def keeps(
 def keeps_files(data_class: str, place: str, count: Callable[[datetime], Count]) -> Stock:
     """Register files of a class: `count` tells, apart from removing, how many there are and due."""
     return _register(Stock(data_class, place, files=count))
+
+
+def warns(data_class: str, sql: str) -> None:
+    """Register what a rule's `warn_months` warns of: rows of (label, count, oldest start)."""
+    _warnings[data_class] = sql
+
+
+def warnings(now: datetime) -> list[Notice]:
+    """What will be over soon, the most urgent first."""
+    registry.discover()
+    found: list[Notice] = []
+    for name, sql in _warnings.items():
+        rule = rule_of(name, now.astimezone(zone()).date())
+        if rule.warn_months is None:
+            continue
+        since = Term(months=rule.warn_months).starts_before(now, zone())
+        with connections["default"].cursor() as cursor:
+            cursor.execute(sql, {"since": since})
+            rows = cursor.fetchall()
+        term = term_of(rule)
+        found += [
+            Notice(name, label, count, oldest, term.ends_at(oldest, zone()))
+            for label, count, oldest in rows
+        ]
+    return sorted(found, key=lambda one: one.ends_at)
 
 
 def stocks(data_class: str = "") -> list[Stock]:

@@ -82,7 +82,7 @@ AGAINST_THE_LAW = [
     ("request_file", Term(months=30), "31 OWiG"),
     ("audit_entry", Term(years_to_year_end=1), "31 OWiG"),
     ("voice_call_consent", Term(months=36), "7a UWG"),
-    ("consent_lapse", Term(months=60), "48"),
+    ("consent_lapse", Term(months=60), "4 "),
     ("active_subscription", Term(timedelta(days=1)), "17(1)(b)"),
 ]
 

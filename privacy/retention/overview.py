@@ -1,0 +1,106 @@
+"""What the officer sees of each class: rule, amount, what is due, when it goes, whether it did."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Max
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from privacy.models import RetentionItem, RetentionRule, RetentionRun
+from privacy.requests.export.words import class_name
+from privacy.retention import plans, stock
+from privacy.retention.registry import of_the_minute, of_the_night
+from privacy.retention.rules import rules_on, term_of, zone
+from privacy.retention.terms import Term
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+BAR_WIDTH = 560
+BAR_STEP = 40
+
+
+@dataclass(frozen=True)
+class Row:
+    """One class. `overdue` counts rows that the work up to now should have removed: 0 is good."""
+
+    rule: RetentionRule
+    called: str
+    term: str
+    count: stock.Count
+    overdue: int
+    is_often: bool
+    next_run: datetime | None
+    last_run: datetime | None
+    places: list[str]
+
+
+def rows(now: datetime) -> list[Row]:
+    """Every class with the rule that holds today, in the order of its name."""
+    late = plans.overdue(now)
+    latest = RetentionRun.objects.values_list("data_class").annotate(Max("at"))
+    runs = dict(latest.order_by())
+    often, nightly = set(of_the_minute()), set(of_the_night())
+    night = next_night(now)
+    found = [
+        Row(
+            rule=rule,
+            called=class_name(rule.data_class),
+            term=term_words(term_of(rule)),
+            count=stock.count(rule.data_class, now),
+            overdue=late.get(rule.data_class, 0),
+            is_often=rule.data_class in often,
+            next_run=night if rule.data_class in often | nightly else None,
+            last_run=runs.get(rule.data_class),
+            places=[one.table for one in stock.stocks(rule.data_class)],
+        )
+        for rule in rules_on(now.astimezone(zone()).date())
+    ]
+    return sorted(found, key=lambda row: row.called.casefold())
+
+
+def next_night(now: datetime) -> datetime:
+    """The next midnight of the house: the first tick after it makes the plan."""
+    tomorrow = now.astimezone(zone()).date() + DAY
+    return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=zone())
+
+
+def term_words(term: Term) -> str:
+    """ "30 days", "3 years, to 31 December", or "while needed"."""
+    if term.years_to_year_end is not None:
+        years = term.years_to_year_end
+        words = ngettext("%(n)d year, to 31 December", "%(n)d years, to 31 December", years)
+        return words % {"n": years}
+    if term.months is not None:
+        return ngettext("%(n)d month", "%(n)d months", term.months) % {"n": term.months}
+    if term.period is None:
+        return _("while needed")
+    if not term.period:
+        return _("at once")
+    if term.period % DAY:
+        hours = round(term.period / HOUR)
+        return ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
+    return ngettext("%(n)d day", "%(n)d days", term.period.days) % {"n": term.period.days}
+
+
+def chart(found: list[Row]) -> dict[str, object]:
+    """What is stored by class, the most on top, as plain numbers for an SVG."""
+    stored = sorted((row for row in found if row.count.total), key=lambda row: -row.count.total)
+    most = max((row.count.total for row in stored), default=1)
+    bars = [
+        {
+            "label": row.called,
+            "count": row.count.total,
+            "text_y": number * BAR_STEP + 14,
+            "y": number * BAR_STEP + 20,
+            "width": max(2, round(BAR_WIDTH * row.count.total / most)),
+        }
+        for number, row in enumerate(stored)
+    ]
+    return {"bars": bars, "height": BAR_STEP * len(bars), "width": BAR_WIDTH + 20}
+
+
+def progress(items: list[RetentionItem]) -> dict[str, int]:
+    """How far a plan is, in rows."""
+    done = sum(min(item.removed, item.due) for item in items)
+    return {"done": done, "due": sum(item.due for item in items)}
