@@ -109,7 +109,7 @@ class ProcessorForm(forms.Form):
     @classmethod
     def filled(cls, row: Processor | None, data: Any = None, files: Files | None = None) -> Self:
         known = {name: getattr(row, name) for name in (*FACTS, "service")} if row else {}
-        return cls(data, files, initial=known)
+        return cls(data, files or None, initial=known)
 
 
 class ProfileForm(ProcessorForm):
@@ -126,7 +126,9 @@ class ProfileForm(ProcessorForm):
     def suggested(cls, kind: str, data: Any = None, files: Files | None = None) -> Self:
         """Filled in with what is publicly known about this messenger."""
         known = suggestion_for(kind)
-        return cls(data, files, initial={n: getattr(known, n) for n in FACTS if hasattr(known, n)})
+        return cls(
+            data, files or None, initial={n: getattr(known, n) for n in FACTS if hasattr(known, n)}
+        )
 
     @classmethod
     def of(
@@ -134,7 +136,7 @@ class ProfileForm(ProcessorForm):
     ) -> Self:
         if row is None:
             return cls.suggested(kind, data, files)
-        return cls(data, files, initial={name: getattr(row, name) for name in FACTS})
+        return cls(data, files or None, initial={name: getattr(row, name) for name in FACTS})
 
 
 class TextForm(forms.Form):
