@@ -15,13 +15,15 @@ from privacy.retention.run import run
 from subscriptions import expiry, forget
 from subscriptions import lapse as disuse
 from subscriptions.models import StartToken, Subscription
+from subscriptions.proof.replay import replay_nightly
 
 
 @shared_task(ignore_result=True)
 def tick() -> None:
-    """Erase what has had its time. Each row goes in a transaction of its own."""
+    """Erase what has had its time, each row in a transaction of its own; compare once a night."""
     ensure_defaults()
     run(timezone.now())
+    replay_nightly(timezone.now())
 
 
 @expires("pending_opt_in", often=True)

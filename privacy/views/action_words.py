@@ -35,6 +35,7 @@ WORDS = {
     "consent.refused": _("Consent refused"),
     "consent.renewed": _("Consent renewed"),
     "consent.requested": _("Consent asked for"),
+    "consent.verified": _("Subscriptions compared with the ledger"),
     "consent.withdrawn": _("Consent withdrawn"),
     "controller.changed": _("Controller changed"),
     "delivery.settled": _("Delivery in doubt settled"),

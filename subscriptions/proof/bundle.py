@@ -11,11 +11,10 @@ from pathlib import Path
 
 import orjson
 
-from privacy.audit import canonical
+from privacy.audit import Log, canonical, tlog_proof, verifier_keys
 from subscriptions.models import ConsentRecord
 from subscriptions.proof import paper, sign
 from subscriptions.proof.facts import Facts, facts_of, notice_bytes, wording_bytes
-from subscriptions.proof.ledger import log_keys, proof_text
 
 SCHEMA = "jawort-proof/1"
 KIND = "consent-proof+jws"
@@ -108,9 +107,9 @@ def _logged(facts: Facts) -> Files:
     if facts.inclusion is None:
         return {}
     return {
-        "proof.tlog-proof": proof_text(facts.inclusion).encode(),
+        "proof.tlog-proof": tlog_proof(facts.inclusion).encode(),
         "checkpoint.txt": facts.inclusion.checkpoint.encode(),
-        "policy.txt": policy(facts.inclusion.checkpoint, log_keys()).encode(),
+        "policy.txt": policy(facts.inclusion.checkpoint, verifier_keys(Log.CONSENT)).encode(),
     }
 
 

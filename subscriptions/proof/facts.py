@@ -11,12 +11,11 @@ from uuid import UUID
 
 from messengers.addresses import reveal
 from messengers.models import Address, Channel
-from privacy.audit import canonical
+from privacy.audit import InclusionProof, Log, canonical, proof_of
 from privacy.models import Controller
 from privacy.vault import KeyDestroyed
 from subscriptions.consent import commit_identity, open_evidence
 from subscriptions.models import ConsentRecord, Newsletter, Notice, Subscription, Wording
-from subscriptions.proof.ledger import Inclusion, inclusion_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Facts:
     channel: Channel | None
     controller: Controller | None
     legal_basis: str
-    inclusion: Inclusion | None  # None while no checkpoint covers the record
+    inclusion: InclusionProof | None  # None while no checkpoint covers the record
 
     @property
     def raw(self) -> bytes:
@@ -78,7 +77,7 @@ def facts_of(record: ConsentRecord) -> Facts:
         channel=known[0].channel if known else None,
         controller=Controller.objects.first(),
         legal_basis=_legal_basis(record),
-        inclusion=inclusion_of(record.pk),
+        inclusion=proof_of(Log.CONSENT, record.pk),
     )
 
 
