@@ -147,8 +147,6 @@ DATA = AppData(
         **_nothing("RetentionItem", "removed", "batches", "overdue", "finished_at"),
         **_nothing("RetentionPause", "id", "since", "ended_at"),
         **_all("RetentionPause", _STAFF_ACT, "paused_by"),
-        **_nothing("SuppressionReview", "id", "at", "entries"),
-        **_all("SuppressionReview", _STAFF_ACT, "reviewed_by"),
         **_all("LegalHold", _HOLD, "id", "subject", "data_class", "since", "review_at"),
         **_all("LegalHold", _HOLD, "ended_at"),
         "LegalHold.reason_sealed": Field(

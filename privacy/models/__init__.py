@@ -38,7 +38,6 @@ from privacy.models.retention import (
     RetentionPlan,
     RetentionRule,
     RetentionRun,
-    SuppressionReview,
 )
 from privacy.models.staff import ApiToken, Grant, GuessCounter, TotpStep, User, UserManager
 from privacy.models.subjects import DataSubject, Suppression
@@ -77,7 +76,6 @@ __all__ = [
     "RetentionRun",
     "SecondApproval",
     "Suppression",
-    "SuppressionReview",
     "Sweep",
     "TotpStep",
     "User",

@@ -171,12 +171,3 @@ class LegalHold(models.Model):
                 name="a_hold_names_somebody_or_something",
             )
         ]
-
-
-class SuppressionReview(models.Model):
-    """An officer looked at the suppression list and kept what is still needed."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    at = models.DateTimeField()
-    reviewed_by = models.UUIDField()
-    entries = models.PositiveIntegerField()

@@ -72,7 +72,7 @@ def test_terms_end_to_the_minute(db, data_class, start, end):
 
 
 # Classes of which nothing is stored, or that end with their purpose and not with a date.
-NOTHING_STORED = {"voice_call_consent", "breach_register"}
+NOTHING_STORED = {"voice_call_consent"}
 REMOVED_WITH = {"pending_opt_in_chat": "pending_opt_in"}
 
 
