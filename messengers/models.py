@@ -380,6 +380,10 @@ class Instance(models.Model):
 
     epoch = models.UUIDField(default=uuid7)
     activated_at = models.DateTimeField(null=True)
+    # Identifier, timeline and database number of the PostgreSQL cluster where the epoch began.
+    cluster = models.CharField(max_length=64, blank=True)
+    # How far this database has come, counted up together with the keystore's.
+    generation = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(pk=1), name="one_instance_row")]

@@ -91,7 +91,7 @@ DATA = AppData(
         ),
         **_all("ParkedReceipt", _RECEIPT, "id channel delivery provider_ref status cause at"),
         **_all("ParkedReceipt", _RECEIPT, "next_at tries"),
-        **_nothing("Instance", "id epoch activated_at"),
+        **_nothing("Instance", "id epoch activated_at cluster generation"),
     },
 )
 

@@ -6,7 +6,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from messengers import engine, expiry
+from messengers import engine, expiry, instance
 from messengers.doorbell import HANDLE_INBOX, ring
 from messengers.engine.claim import due_channels
 from messengers.inbox import handle_pending
@@ -47,6 +47,7 @@ def sweep() -> None:
 
     May run twice: everything it looks for is gone once it has been found.
     """
+    instance.advance()
     engine.sweep()
     give_up()
     merge_receipts()

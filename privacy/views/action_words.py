@@ -71,6 +71,7 @@ WORDS = {
     "incident.told": _("Breach: people told"),
     "instance.activated": _("Restored installation allowed to send"),
     "instance.joined": _("Host joined the installation"),
+    "instance.restored": _("Data put back from a copy"),
     "keys.epoch_begun": _("Rotation of the keys begun"),
     "keys.epoch_destroyed": _("Old key destroyed for good"),
     "keys.epoch_retired": _("Old key no longer in use"),
