@@ -182,7 +182,7 @@ DATA = AppData(
         **_nothing("keystore.KeyEpoch", "destroyed_at"),
         **_nothing("keystore.SystemKey", "number", "epoch", "wrapped", "created_at"),
         **_all("keystore.Tombstone", _PERSON, "subject", "erased_at"),
-        **_nothing("keystore.Tombstone", "evidence"),
+        **_nothing("keystore.Tombstone", "evidence", "suppressed"),
         **_nothing("keystore.Generation", "id", "value"),
         **_all("keystore.SubjectKey", _KEY, "id", "subject", "klass", "wrapped", "created_at"),
         **_nothing("keystore.SubjectKey", "epoch"),

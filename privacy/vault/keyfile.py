@@ -102,6 +102,7 @@ def _replace(lines: dict[int, bytes]) -> None:
 
 def write_private(file: Path, text: str) -> None:
     """Replace `file` in one step: readers see the old or the new one, a power cut leaves one."""
+    root = Path(settings.JAWORT_KEY_FILE)
     unfinished = file.with_name(f".{file.name}.{os.getpid()}.new")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
@@ -110,8 +111,9 @@ def write_private(file: Path, text: str) -> None:
             handle.write(text)
             handle.flush()
             os.fsync(handle.fileno())
-        if file.exists() and os.geteuid() == 0:  # an administrator rotates for Jawort's own user
-            os.chown(unfinished, file.stat().st_uid, file.stat().st_gid)
+        if os.geteuid() == 0:  # an administrator rotates for Jawort's own user
+            model = next((one for one in (file, root) if one.exists()), file.parent).stat()
+            os.chown(unfinished, model.st_uid, model.st_gid)
         os.replace(unfinished, file)
     finally:
         unfinished.unlink(missing_ok=True)

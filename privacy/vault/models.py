@@ -70,6 +70,8 @@ class Tombstone(models.Model):
     subject = models.UUIDField(primary_key=True)
     erased_at = models.DateTimeField()
     evidence = models.BooleanField(default=False)
+    # What the erasure put on the suppression list: [kind, slow keyed hash in hex].
+    suppressed = models.JSONField(default=list)
 
 
 class Generation(models.Model):

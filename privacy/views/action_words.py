@@ -8,6 +8,8 @@ WORDS = {
     "approval.approved": _("Approved by a second person"),
     "approval.asked": _("Proposed to a second person"),
     "approval.refused": _("Not approved by a second person"),
+    "backup.made": _("Copies of both databases made"),
+    "backup.restored": _("A copy put back"),
     "broadcast.cancelled": _("Broadcast stopped for good"),
     "broadcast.created": _("Draft written"),
     "broadcast.deleted": _("Draft deleted"),

@@ -1,0 +1,1 @@
+"""Copies of both databases, apart and with different terms, and how to put them back."""
