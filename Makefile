@@ -15,7 +15,7 @@ LIKE_PRODUCTION := JAWORT_ENV_FILE=/dev/null JAWORT_ORIGIN=https://news.example.
 JOBS ?= logical
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint story bench chaos install install-dev lock clean translations
+.PHONY: help run test lint story bench chaos drill install install-dev lock clean translations
 
 help: ## Say what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench: install-dev ## Measure the engine with every check on, beside a bare inse
 
 chaos: install-dev ## Kill every process at random while 5,000 people are written to, and check
 	@$(BIN)/python -m tests.chaos.run
+
+drill: install-dev ## Erase 1,000 people and look for them wherever a thief could look
+	@exec $(BIN)/python -m tests.drills.erasure
 
 translations: install-dev ## Gather new texts into the German catalogues, and compile them
 	@$(WITH_TEST_SETTINGS) $(BIN)/python manage.py translations

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from privacy.requests.erasure.needles import Sought
@@ -14,7 +14,7 @@ Whose = Hashable
 class Seekers:
     """What several erasures look for together: identifiers in all spellings, numbers of rows."""
 
-    def __init__(self, sought: Mapping[Whose, Sought]) -> None:
+    def __init__(self, sought: Mapping[Any, Sought]) -> None:
         self.finder = Finder({whose: one.identifiers for whose, one in sought.items()})
         self.rows: dict[UUID, set[Whose]] = {}
         for whose, one in sought.items():

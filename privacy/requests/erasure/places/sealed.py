@@ -80,7 +80,7 @@ def sealed_columns() -> Iterator[SealedColumn]:
     known = classification()
     for model in django_apps.get_models():
         for field in model._meta.local_concrete_fields:
-            said = known.get((model._meta.db_table, field.column))
+            said = known.get((model._meta.db_table, str(field.column)))
             is_theirs = isinstance(said, Field) and said.sealed and said.klass != Klass.STAFF
             if is_theirs and isinstance(field, models.BinaryField) and field.column:
                 yield SealedColumn(model, field.column)

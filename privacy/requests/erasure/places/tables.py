@@ -73,7 +73,7 @@ class Table:
     words: tuple[Column, ...]
     rows: tuple[str, ...]
     pages: int
-    bytes: int
+    stored_bytes: int
 
     @property
     def name(self) -> str:
@@ -81,7 +81,7 @@ class Table:
         return f"{'keystore ' if self.alias == 'keystore' else ''}table {where}{self.table}"
 
     def size(self) -> int:
-        return self.bytes
+        return self.stored_bytes
 
     def look(self, at: str, seekers: Seekers) -> Look:
         """A small table by one statement; a big one may have grown, or moved rows to its end."""
@@ -195,13 +195,15 @@ def _is_staff(field: Classified | None) -> bool:
     """Staff sign in with their own address, which may be that of a person who was erased as a
     subscriber: their account is another matter.
     """
-    is_personal = isinstance(field, Field)
-    return is_personal and field.klass == Klass.STAFF and field.retention == "staff_account"
+    if not isinstance(field, Field):
+        return False
+    return field.klass == Klass.STAFF and field.retention == "staff_account"
 
 
 def _goes(field: Classified | None) -> bool:
-    is_theirs = isinstance(field, Field) and field.klass != Klass.STAFF
-    return is_theirs and field.erase in (Erase.ROW, Erase.CLEAR)
+    if not isinstance(field, Field) or field.klass == Klass.STAFF:
+        return False
+    return field.erase in (Erase.ROW, Erase.CLEAR)
 
 
 def _as_read(column: Column) -> sql.Composable:
