@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from privacy.access import actor_of, can, staff_page, step_up
 from privacy.models import Request
 from privacy.requests.errors import RequestError
-from privacy.vault import VaultError
+from privacy.vault import VaultError, weekly
 
 View = Callable[..., HttpResponseBase]
 # The entries of the desk's own navigation, and what opens each.
@@ -71,9 +71,17 @@ def show(
     """A page of the DPO's desk; `here` is the entry of its navigation that is marked."""
     actor = actor_of(request)
     may = {entry: any(can(actor, action) for action in actions) for entry, actions in DOORS}
-    context = {"may": may, "here": here, **context}
+    context = {"may": may, "here": here, "key_warnings": _key_warnings, **context}
     with timezone.override(ZoneInfo(settings.DISPLAY_TIME_ZONE)):
         return render(request, f"privacy/{name}.html", context, status=status)
+
+
+def _key_warnings() -> list[str]:
+    """What officer and administrator should know about the keys; called where it is shown."""
+    try:
+        return weekly.warnings(timezone.now())
+    except VaultError:
+        return []
 
 
 def to_request(row: Request) -> HttpResponse:
