@@ -210,10 +210,10 @@ def test_an_untouched_log_is_sound(entries):
     assert sum(told) == 20
 
 
-def test_each_flipped_byte_is_found_and_named(entries):
+def test_a_flipped_byte_is_found_and_named(entries):
     victim = entries[7]
 
-    for position in range(len(victim.entry)):
+    for position in range(0, len(victim.entry), 60):  # each single byte: audit/test_verify.py
         tamper(
             "UPDATE privacy_auditentry SET entry ="
             " set_byte(entry, %s, get_byte(entry, %s) # 1) WHERE id = %s",

@@ -1,21 +1,25 @@
-"""`manage.py audit_verify`: read the whole audit log again and say whether it is sound."""
+"""`manage.py audit_verify`: read both logs again and say whether they are sound."""
 
 import json
 import sys
 from collections.abc import Iterable
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 from tqdm import tqdm
 
-from privacy.audit import VerifyResult, verify
-from privacy.models import AuditEntry
+from privacy.audit.verify import VerifyResult, verify
+from privacy.audit.verify.one import check_entry
+from privacy.audit.verify.record import count, recorded
+from privacy.models import Checkpoint, Log
 
 
 class Command(BaseCommand):
-    help = "Check every entry of the audit log, and the triggers that keep it. Exits 1 if unsound."
+    help = "Check every entry of both logs, their trees and the fences. Exits 1 if unsound."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="the result as JSON")
@@ -27,15 +31,65 @@ class Command(BaseCommand):
             metavar="FILE",
             help="logs of all processes since the beginning: entries they know must be there",
         )
+        parser.add_argument(
+            "--since",
+            metavar="DATE|SIZE",
+            help="only what came after the last checkpoint of that day, or after so many entries",
+        )
+        parser.add_argument("--entry", type=UUID, metavar="ID", help="one entry, with its proof")
+        parser.add_argument("--processes", type=int, help="how many; all processors otherwise")
+        parser.add_argument("--record", type=UUID, metavar="ID", help="tell the officer's page")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["entry"]:
+            self._one(options["entry"], options["json"])
+            return
         witness = _witness(options["logs"]) if options["logs"] else None
         quiet = options["json"] or not sys.stderr.isatty()
-        with tqdm(total=AuditEntry.objects.count(), unit=" entries", disable=quiet) as bar:
-            result = verify(witness=witness, progress=bar.update)
+        with (
+            tqdm(total=count(), unit=" entries", disable=quiet) as bar,
+            recorded(options["record"]) as record,
+        ):
+
+            def progress(number: int) -> None:
+                bar.update(number)
+                record.progress(number)
+
+            result = verify(
+                witness=witness,
+                progress=progress,
+                since=_since(options["since"]),
+                processes=options["processes"],
+            )
+            record.result = result
         self.stdout.write(json.dumps(result.as_json()) if options["json"] else _told(result))
         if not result.is_sound:
             sys.exit(1)
+
+    def _one(self, ident: UUID, as_json: bool) -> None:
+        found = check_entry(ident)
+        lines = (f"{name}: {value}" for name, value in found.items())
+        self.stdout.write(json.dumps(found) if as_json else "\n".join(lines))
+        if not found["is_sound"]:
+            sys.exit(1)
+
+
+def _since(text: str | None) -> dict[Log, int] | None:
+    """Sizes of signed checkpoints, one for each log, from which to read on."""
+    if not text:
+        return None
+    if text.isdigit():
+        wanted: dict[str, Any] = {"size__lte": int(text)}
+    else:
+        try:
+            day = datetime.combine(date.fromisoformat(text), time())
+        except ValueError:
+            raise CommandError("--since wants a day like 2026-11-21 or a number.") from None
+        wanted = {"at__lte": timezone.make_aware(day)}
+    found = {
+        log: Checkpoint.objects.filter(log=log, **wanted).order_by("-size").first() for log in Log
+    }
+    return {log: checkpoint.size for log, checkpoint in found.items() if checkpoint}
 
 
 def _witness(files: Iterable[Path]) -> dict[UUID, str]:
@@ -59,8 +113,13 @@ def _emitted(line: str) -> tuple[UUID, str] | None:
 
 
 def _told(result: VerifyResult) -> str:
-    verdict = "The log is sound." if result.is_sound else "The log is NOT sound."
-    witness = "compared with the logs" if result.compared_with_logs else "no logs to compare with"
-    counts = f"{result.entries} entries read, {result.changed} changed, {result.missing} missing"
-    lines = [f"{verdict} {counts}; {witness}."]
+    verdict = "The logs are sound." if result.is_sound else "The logs are NOT sound."
+    counts = (
+        f"{result.entries} entries read, {result.placed} of them in the trees,"
+        f" {result.changed} changed, {result.missing} missing;"
+        f" {result.checkpoints} checkpoints, {result.cosignatures} cosignatures"
+    )
+    signer = "compared with the signer" if result.compared_with_signer else "no signer asked"
+    logs = "compared with the logs" if result.compared_with_logs else "no logs to compare with"
+    lines = [f"{verdict} {counts}; {signer}, {logs}."]
     return "\n".join([*lines, *result.fences, *result.findings, *result.warnings])

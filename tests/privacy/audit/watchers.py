@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import privacy.audit
+from tests.clusters import PROJECT
 
-SIGNER = Path(privacy.audit.__file__).with_name("signer.py")
+SIGNER = PROJECT / "privacy" / "audit" / "signer.py"
 
 
 def run_signer(*arguments: str | Path) -> str:
