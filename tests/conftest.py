@@ -19,14 +19,13 @@ import pytest
 from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
-from django.core.management import call_command
 from django.core.management.commands import flush
 from django.db import connections
 from django.http import HttpRequest
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
-from config.databases import grant
+from config.databases import grant, migrate
 from config.embedded.home import APP, DATABASE, OWNER, Home
 from config.translations import compile_catalogues
 from tests.clusters import PROJECT, TemporaryClusters, prepared, store_for
@@ -189,9 +188,7 @@ def _make_template(server: psycopg.Connection, alias: str) -> None:
 
 def _migrate_template(server: psycopg.Connection, alias: str) -> None:
     _use(alias, _template())
-    call_command("migrate", database=alias, verbosity=0, interactive=False)
-    if alias == "default":
-        call_command("createcachetable", database=alias, verbosity=0)
+    migrate(alias)
     if server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [APP]).fetchone():
         grant(connections[alias], APP)
     connections[alias].close()

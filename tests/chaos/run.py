@@ -274,11 +274,12 @@ def main() -> int:
 
 def set_up() -> None:
     import django
-    from django.core.management import call_command
 
     django.setup()
+    from config.databases import migrate
+
     for alias in ("default", "keystore"):
-        call_command("migrate", database=alias, verbosity=0)
+        migrate(alias)
 
 
 if __name__ == "__main__":

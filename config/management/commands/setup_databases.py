@@ -5,7 +5,7 @@ from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections
 
-from config.databases import as_owner, grant
+from config.databases import as_owner, grant, migrate
 
 
 class Command(BaseCommand):
@@ -20,9 +20,7 @@ class Command(BaseCommand):
         app_roles = {alias: settings.DATABASES[alias]["USER"] for alias in connections}
         with as_owner():
             for alias in connections:
-                call_command("migrate", database=alias, interactive=False, verbosity=0)
-                if alias == "default":
-                    call_command("createcachetable", database=alias, verbosity=0)
+                migrate(alias)
                 if app_roles[alias] != settings.OWNER_DATABASES[alias]["USER"]:
                     grant(connections[alias], app_roles[alias])
         if settings.JAWORT_DEMO and not options["no_demo"] and "load_demo" in get_commands():
