@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from subscriptions.desk_views import imports, inbox, newsletters, segments, subscribers, words
+from subscriptions.desk_views import (
+    imports,
+    inbox,
+    newsletters,
+    offers,
+    segments,
+    subscribers,
+    words,
+)
 
 ONE = "newsletters/<uuid:newsletter_id>/"
 
@@ -26,6 +34,9 @@ urlpatterns = [
     path("newsletters/", newsletters.newsletters, name="newsletters"),
     path("newsletters/new/", newsletters.new_newsletter, name="newsletter_new"),
     path(ONE, newsletters.newsletter_settings, name="newsletter_settings"),
+    path(ONE + "forms/", offers.forms, name="newsletter_forms"),
+    path(ONE + "forms/<uuid:form_id>/decide/", offers.decide, name="newsletter_form_decide"),
+    path(ONE + "forms/<uuid:form_id>/close/", offers.close, name="newsletter_form_close"),
     path(ONE + "page/", newsletters.sign_up, name="newsletter_sign_up"),
     path(ONE + "page.svg", newsletters.sign_up_qr, name="newsletter_page_qr"),
     path(ONE + "segments/new/", segments.new_segment, name="segment_new"),

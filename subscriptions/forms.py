@@ -11,8 +11,18 @@ from django.utils.translation import gettext_lazy as _
 from messengers.channels import adapter_of
 from messengers.contract import BadAddress
 from messengers.models import Channel
-from subscriptions.models import LANGUAGES, Keyword, Newsletter, Subscription, Topic
+from subscriptions.children import limit_of
+from subscriptions.models import (
+    AGE_REACHED,
+    LANGUAGES,
+    Keyword,
+    Newsletter,
+    SourceForm,
+    Subscription,
+    Topic,
+)
 
+YOUNGER = "younger"
 MAX_ADDRESS = 254  # RFC 5321, section 4.5.3.1.3
 
 
@@ -29,24 +39,55 @@ def topic_name(topic: Topic) -> str:
     return topic.name(get_language() or "de")
 
 
-class SignUpForm(forms.Form):
-    """Asking for a newsletter at an address we may write to first. Nothing is ticked before."""
+class ChoicesForm(forms.Form):
+    """What somebody may choose before they ask, with their age where it matters.
 
-    address = forms.CharField(label=_("E-mail address"), max_length=MAX_ADDRESS)
+    Nothing is ticked before. Of the age only the declaration is asked, no date of birth.
+    """
+
     topics = TopicChoice(queryset=Topic.objects.none(), required=False, label=_("Topics"))
     language = forms.ChoiceField(choices=LANGUAGES, label=_("Language of the messages"))
 
     def __init__(self, *args: Any, newsletter: Newsletter, channel: Channel, **kwargs: Any) -> None:
-        kwargs["prefix"] = str(channel.pk)
         super().__init__(*args, **kwargs)
-        self._adapter = adapter_of(channel)
         topics = self.fields["topics"]
         assert isinstance(topics, TopicChoice)
         topics.queryset = newsletter.topics.all()
         topics.help_text = _("Without a choice you get all topics.")
+        self.initial.setdefault("language", get_language())
+        limit = limit_of(newsletter)
+        if limit:
+            self.fields["age"] = forms.ChoiceField(
+                label=_("How old are you?"),
+                widget=forms.RadioSelect,
+                choices=[
+                    (AGE_REACHED, _("%(limit)s or older") % {"limit": limit}),
+                    (YOUNGER, _("younger than %(limit)s") % {"limit": limit}),
+                ],
+                help_text=_("Only this answer is kept, no date of birth."),
+            )
+
+    @property
+    def is_too_young(self) -> bool:
+        return self.cleaned_data.get("age") == YOUNGER
+
+    @property
+    def age_reached(self) -> bool:
+        return self.cleaned_data.get("age") == AGE_REACHED
+
+
+class SignUpForm(ChoicesForm):
+    """Asking for a newsletter at an address we may write to first."""
+
+    address = forms.CharField(label=_("E-mail address"), max_length=MAX_ADDRESS)
+    field_order = ("address", "topics", "language", "age")
+
+    def __init__(self, *args: Any, newsletter: Newsletter, channel: Channel, **kwargs: Any) -> None:
+        kwargs["prefix"] = str(channel.pk)
+        super().__init__(*args, newsletter=newsletter, channel=channel, **kwargs)
+        self._adapter = adapter_of(channel)
         address = self.fields["address"].widget
         address.attrs |= {"autocomplete": "email", "inputmode": "email", "spellcheck": "false"}
-        self.initial.setdefault("language", get_language())
 
     def clean_address(self) -> str:
         """The spelling in which the messenger knows it; what it cannot be, is refused here."""
@@ -220,4 +261,48 @@ class TextForm(forms.Form):
 
     text = forms.CharField(
         label=_("Text"), max_length=20_000, widget=forms.Textarea(attrs={"rows": 14})
+    )
+
+
+class SourceFormForm(forms.ModelForm):  # type: ignore[type-arg]  # Django knows no parameter
+    """A place where people are asked; what it says never changes afterwards."""
+
+    class Meta:
+        model = SourceForm
+        fields = ("name", "code", "coupled_offer", "offer_de", "offer_en")
+        help_texts = {
+            "code": _("Small letters, digits and hyphens; it stands in the link."),
+            "coupled_offer": _(
+                "A raffle, a gift, an article: then the data-protection officer decides first "
+                "(Art. 7(4) GDPR)."
+            ),
+        }
+        widgets = {
+            "offer_de": forms.Textarea(attrs={"rows": 3}),
+            "offer_en": forms.Textarea(attrs={"rows": 3}),
+        }
+
+    def __init__(self, *args: Any, newsletter: Newsletter, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._newsletter = newsletter
+
+    def clean_code(self) -> str:
+        code: str = self.cleaned_data["code"]
+        if SourceForm.objects.filter(newsletter=self._newsletter, code=code).exists():
+            raise forms.ValidationError(_("Another form has this short name."))
+        return code
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        for name in ("offer_de", "offer_en"):
+            if data.get("coupled_offer") and not data.get(name, "").strip():
+                self.add_error(name, _("Say what is given, and how to get it without subscribing."))
+        return data
+
+
+class DecisionForm(forms.Form):
+    """The officer's decision on a coupled offer."""
+
+    reasons = forms.CharField(
+        label=_("Reasons"), max_length=4_000, widget=forms.Textarea(attrs={"rows": 4})
     )

@@ -30,9 +30,9 @@ PARTS = {
 
 # What a button says, by payload's first word.
 LABELS = {
-    "de": {"yes": "JA", "no": "NEIN", "stop": "Abbestellen", "keep": "Alles so lassen"}
+    "de": {"yes": "JA", "no": "NEIN", "age": "JA", "stop": "Abbestellen", "keep": "Alles so lassen"}
     | {"topics": "Themen", "confirm": "Anmeldung bestätigen"},
-    "en": {"yes": "YES", "no": "NO", "stop": "Unsubscribe", "keep": "Keep everything"}
+    "en": {"yes": "YES", "no": "NO", "age": "YES", "stop": "Unsubscribe", "keep": "Keep everything"}
     | {"topics": "Topics", "confirm": "Confirm subscription"},
 }
 ALL_TOPICS = {"de": "alle Themen", "en": "all topics"}

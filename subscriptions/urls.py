@@ -6,6 +6,7 @@ from subscriptions.views import data, documents, links, newsletter
 
 urlpatterns = [
     path("n/<slug:slug>/", newsletter.newsletter, name="newsletter"),
+    path("n/<slug:slug>/from/<slug:code>/", newsletter.newsletter, name="newsletter_form"),
     path("n/<slug:slug>/asked/", newsletter.asked, name="newsletter_asked"),
     path("n/<slug:slug>/<uuid:channel>.svg", newsletter.qr, name="newsletter_qr"),
     path("c/<str:token>/", links.confirm, name="confirm"),

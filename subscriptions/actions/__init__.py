@@ -13,13 +13,16 @@ from subscriptions.actions.newsletters import (
     remove_topic,
     save_segment,
 )
+from subscriptions.actions.offers import close_form, create_form, decide_form
 from subscriptions.actions.opt_in import (
     ask_by_form,
     confirm_opt_in,
+    declare_age,
     decline_opt_in,
     request_opt_in,
 )
 from subscriptions.actions.proposals import submit_text
+from subscriptions.actions.start_tokens import issue_start_token, redeem_start_token
 from subscriptions.actions.topics import set_language, set_topics, toggle_topic
 from subscriptions.actions.withdrawal import close_by_platform, lapse, object_to, withdraw
 from subscriptions.actions.wordings import (
@@ -39,12 +42,17 @@ __all__ = [
     "ask_by_form",
     "change_newsletter",
     "close_by_platform",
+    "close_form",
     "confirm_opt_in",
+    "create_form",
     "create_newsletter",
+    "decide_form",
+    "declare_age",
     "decline_opt_in",
     "default_notice",
     "default_template",
     "delete_segment",
+    "issue_start_token",
     "keep_reply",
     "lapse",
     "mark_handled",
@@ -53,6 +61,7 @@ __all__ = [
     "publish_notice",
     "publish_wording",
     "read_reply",
+    "redeem_start_token",
     "remove_channel",
     "remove_keyword",
     "remove_topic",

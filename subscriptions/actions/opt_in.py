@@ -1,6 +1,5 @@
 """Double opt-in: a question, a clear yes from the same address, and the proof of both."""
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,33 +13,26 @@ from messengers.gates import open_gate
 from messengers.models import Address, Channel, Dispatch, Gate
 from messengers.outbox import reply
 from privacy.access import Actor
-from privacy.audit import canonical, record
+from privacy.audit import record
 from privacy.models import DataSubject
 from privacy.suppression import fingerprint, is_suppressed, lift
-from privacy.vault import Where, new_token, open_sealed, seal, sign_link, token_hash
+from privacy.vault import sign_link
 from subscriptions import caps, texts
-from subscriptions.actions.wordings import (
-    confirmation_content,
-    current_wording,
-    publish_defaults,
-)
+from subscriptions.actions.offers import promised
+from subscriptions.actions.questions import ask, ask_age, declared, new_question, request_of
 from subscriptions.consent import State, change_of, record_consent
-from subscriptions.errors import NotOffered, OptInExpired, OptInGone
+from subscriptions.errors import NotOffered, OptInExpired, OptInGone, TooYoung
 from subscriptions.models import (
+    AGE_REACHED,
     ConsentRecord,
     Newsletter,
     OptIn,
+    SourceForm,
     Subscriber,
     Subscription,
     Topic,
-    Wording,
 )
 
-# law.md, retention: a question in a chat is answered within days or not at all; a link by mail
-# works for two days, and the request stays for a week so that a late click can be explained.
-CHAT_TERM = timedelta(hours=72)
-LINK_TERM = timedelta(hours=48)
-LINK_RECORD_TERM = timedelta(days=7)
 PREFERENCES_TERM = timedelta(days=30)
 RECEIPT_TERM = timedelta(days=365)
 
@@ -54,9 +46,12 @@ def request_opt_in(
     event_at: datetime,
     evidence: Mapping[str, Any],
     topics: Iterable[Topic] = (),
+    source_form: SourceForm | None = None,
+    age_reached: bool = False,
 ) -> OptIn | None:
     """First step: ask at the address whether it really wants this. Replaces an open question.
 
+    A newsletter for children asks for the age first, unless it was declared on the page.
     None, and nothing written or sent, if this address was asked too often lately or is restricted.
     Raises `NotOffered`.
     """
@@ -68,10 +63,30 @@ def request_opt_in(
         if _is_restricted(held) or not caps.take("confirmation", channel, reveal(held)):
             return None
         OptIn.objects.filter(address=held).delete()
-        opt_in, token = _new(held, newsletter, language, method, event_at, evidence)
+        given = {**evidence, **promised(source_form, language)}
+        opt_in = new_question(held, newsletter, language, method, event_at, given)
+        opt_in.source_form = source_form
+        opt_in.save(force_insert=True)
         opt_in.topics.set([topic for topic in topics if topic.newsletter_id == newsletter.pk])
-        _ask(opt_in, token)
+        if opt_in.age_limit and not age_reached:
+            ask_age(opt_in)
+        else:
+            declared(opt_in, event_at, method)
+            ask(opt_in)
     return opt_in
+
+
+@transaction.atomic
+def declare_age(*, opt_in: OptIn, method: str, event_at: datetime) -> OptIn:
+    """The age is reached, says the person: now the question itself. Raises `OptInGone`."""
+    lock(opt_in.address)
+    held = OptIn.objects.select_related("newsletter", "wording", "address__channel")
+    found = held.filter(pk=opt_in.pk).first()
+    if found is None or found.answer_until < event_at or found.age_declared:
+        raise OptInGone("this question has been answered already: ask again.")
+    declared(found, event_at, method)
+    ask(found)
+    return found
 
 
 def ask_by_form(
@@ -82,6 +97,8 @@ def ask_by_form(
     language: str,
     topics: Iterable[Topic] = (),
     form: str = "page/1",
+    source_form: SourceForm | None = None,
+    age_reached: bool = False,
 ) -> None:
     """Somebody typed an address into a form. The caller's answer is the same whatever comes of it.
 
@@ -107,6 +124,8 @@ def ask_by_form(
             event_at=timezone.now(),
             evidence={"form": form},
             topics=topics,
+            source_form=source_form,
+            age_reached=age_reached,
         )
 
 
@@ -116,46 +135,71 @@ def confirm_opt_in(
     """Second step: the holder of the address says yes. The only thing that undoes a withdrawal.
 
     Subscription, open gate, consent record, sealed evidence and audit entry in one transaction.
-    Raises `OptInGone` or `OptInExpired`; then nothing is written.
+    Raises `OptInGone`, `OptInExpired` or `TooYoung`; then nothing is written.
     """
     spelled = reveal(opt_in.address)
     slow = fingerprint(opt_in.address.channel.kind, spelled)
     with transaction.atomic():
         address = lock(opt_in.address)
-        held = OptIn.objects.select_related("newsletter", "wording").filter(pk=opt_in.pk).first()
-        if held is None or _is_restricted(address):
-            raise OptInGone("this question has been answered already: ask again.")
-        if event_at > held.answer_until:
-            raise OptInExpired("the term of this question is over: ask again.")
+        held = _answerable(opt_in, address, event_at)
         subscription, state = _subscribe(held, address)
         proof = _evidence_of(held, method, event_at, evidence)
-        made = record_consent(
-            change_of(
-                address,
-                subscription=subscription.pk,
-                newsletter=held.newsletter_id,
-                state=state,
-                method=method,
-                at=event_at,
-                evidence=proof,
-                wording=held.wording,
-            ),
-            actor=Actor.subscriber(address.subject),
-        )
+        made = _record(held, address, subscription, state, method, event_at, proof)
         open_gate(
             subscription.pk, subject=address.subject, address_id=address.pk, needs_footer=False
         )
-        if lift(slow, address.channel.kind, held.newsletter_id):
-            record(
-                "suppression.lifted",
-                actor=Actor.subscriber(address.subject),
-                obj="subscription",
-                ref=subscription.pk,
-            )
+        _lift_suppression(slow, address, subscription)
         held.delete()
         caps.answered(address.channel, spelled)
         _welcome(subscription, made)
     return subscription
+
+
+def _answerable(opt_in: OptIn, address: Address, event_at: datetime) -> OptIn:
+    """The open question that a yes answers, read under the lock of its address; or it raises."""
+    rows = OptIn.objects.select_related("newsletter", "wording")
+    held = rows.filter(pk=opt_in.pk).first()
+    if held is None or _is_restricted(address):
+        raise OptInGone("this question has been answered already: ask again.")
+    if event_at > held.answer_until:
+        raise OptInExpired("the term of this question is over: ask again.")
+    is_asked = held.age_limit is not None or held.newsletter.for_children
+    if is_asked and held.age_declared != AGE_REACHED:
+        raise TooYoung("the age was not declared: ask again.")
+    return held
+
+
+def _record(
+    held: OptIn,
+    address: Address,
+    subscription: Subscription,
+    state: ConsentRecord.State,
+    method: str,
+    event_at: datetime,
+    proof: dict[str, Any],
+) -> ConsentRecord:
+    change = change_of(
+        address,
+        subscription=subscription.pk,
+        newsletter=held.newsletter_id,
+        state=state,
+        method=method,
+        at=event_at,
+        evidence=proof,
+        wording=held.wording,
+    )
+    return record_consent(change, actor=Actor.subscriber(address.subject))
+
+
+def _lift_suppression(slow: bytes, address: Address, subscription: Subscription) -> None:
+    """The person's own new yes, and nothing else, takes an address off the suppression list."""
+    if lift(slow, address.channel.kind, subscription.newsletter_id):
+        record(
+            "suppression.lifted",
+            actor=Actor.subscriber(address.subject),
+            obj="subscription",
+            ref=subscription.pk,
+        )
 
 
 @transaction.atomic
@@ -198,58 +242,6 @@ def preferences_link(subscription: Subscription) -> str:
     return texts.page("preferences", sign_link("preferences", subscription.pk, ends))
 
 
-def _new(
-    address: Address,
-    newsletter: Newsletter,
-    language: str,
-    method: str,
-    event_at: datetime,
-    evidence: Mapping[str, Any],
-) -> tuple[OptIn, str]:
-    has_link = texts.is_mail(address.channel.kind)
-    token = new_token() if has_link else ""
-    now = timezone.now()
-    opt_in = OptIn(
-        address=address,
-        newsletter=newsletter,
-        language=language,
-        wording=_wording(newsletter, language, address.channel),
-        method=method,
-        token_hash=token_hash("confirm", token) if token else None,
-        requested_at=event_at,
-        answer_until=now + (LINK_TERM if has_link else CHAT_TERM),
-        erase_at=now + (LINK_RECORD_TERM if has_link else CHAT_TERM),
-    )
-    request = canonical({"at": event_at, "method": method, **evidence})
-    opt_in.evidence_sealed = seal(address.subject, "evidence", _where(opt_in), request)
-    opt_in.save(force_insert=True)
-    return opt_in, token
-
-
-def _wording(newsletter: Newsletter, language: str, channel: Channel) -> Wording:
-    found = current_wording(newsletter, language, channel.kind)
-    if found is None:
-        channels = list(newsletter.channels.all())
-        publish_defaults(newsletter=newsletter, channels=channels, actor=Actor.system("opt_in"))
-        found = current_wording(newsletter, language, channel.kind)
-    assert found
-    return found
-
-
-def _ask(opt_in: OptIn, token: str) -> None:
-    """One message: the wording as it was published, and a way to answer."""
-    values = {"newsletter": opt_in.newsletter.name, "question": str(opt_in.pk)}
-    if token:
-        values["confirm_url"] = texts.page("confirm", token)
-    reply(
-        address=opt_in.address,
-        content=confirmation_content(opt_in.wording, opt_in.address.channel),
-        values=values,
-        kind=Dispatch.Kind.CONFIRMATION,
-        expires_at=opt_in.answer_until,
-    )
-
-
 def _is_restricted(address: Address) -> bool:
     """An erasure or restriction is under way: nothing new begins until it is done."""
     return (
@@ -287,13 +279,16 @@ def _evidence_of(
     held: OptIn, method: str, event_at: datetime, evidence: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Request and answer together: what a court wants to see of both steps (BGH I ZR 164/09)."""
-    subject = held.address.subject
-    opened = open_sealed(subject, "evidence", _where(held), bytes(held.evidence_sealed))
+    request = request_of(held)
+    asides = {
+        name: request.pop(name) for name in ("age_declared", "coupled_offer") if name in request
+    }
     return {
-        "request": json.loads(opened),
+        "request": request,
         "question": {"wording": held.wording_id, "notice": held.wording.notice_id},
         "answer": {"at": event_at, "method": method, **evidence},
         "topics": sorted(held.topics.values_list("slug", flat=True)),
+        **asides,
     }
 
 
@@ -307,7 +302,3 @@ def _welcome(subscription: Subscription, made: ConsentRecord) -> None:
     values["preferences_url"] = preferences_link(subscription)
     content = texts.content("confirmed", language, buttons=buttons)
     reply(address=subscription.address, content=content, values=values)
-
-
-def _where(opt_in: OptIn) -> Where:
-    return Where("subscriptions_optin", "evidence_sealed", opt_in.pk)

@@ -1,7 +1,6 @@
 """One handler for each intent."""
 
 from collections.abc import Iterable
-from uuid import UUID
 
 from django.utils import translation
 from django.utils.formats import date_format
@@ -12,22 +11,23 @@ from privacy.models import Request
 from privacy.requests.actions import open_request
 from privacy.requests.delivery import day_of
 from privacy.suppression import fingerprint, is_suppressed
-from privacy.vault import LinkExpired, LinkInvalid, read_link
 from subscriptions import texts
 from subscriptions.actions.inbox import keep_reply
 from subscriptions.actions.opt_in import (
     confirm_opt_in,
+    declare_age,
     decline_opt_in,
     is_reached,
     preferences_link,
     request_opt_in,
 )
+from subscriptions.actions.start_tokens import Started, redeem_start_token
 from subscriptions.actions.topics import toggle_topic
 from subscriptions.actions.withdrawal import withdraw
 from subscriptions.consent import State
 from subscriptions.conversation.incoming import MAX_TEXT_KEPT
 from subscriptions.conversation.talk import Handler, Talk
-from subscriptions.errors import NotOffered, OptInExpired, OptInGone
+from subscriptions.errors import NotOffered, OptInExpired, OptInGone, TooYoung
 from subscriptions.models import ConsentRecord, Newsletter, OptIn, Subscription, Topic
 from subscriptions.words import Intent
 from subscriptions.words.fold import own_words, skeleton
@@ -37,29 +37,32 @@ MAX_MENUS = 3  # topic menus at a time, for somebody with many newsletters
 
 def start(talk: Talk) -> None:
     """Somebody wants something: ask which, or ask whether they really do."""
-    newsletter = _wanted(talk)
+    started = redeem_start_token(talk.reading.token) if talk.reading.token else None
+    newsletter = started.newsletter if started else _wanted(talk)
     if newsletter is None:
         _which(talk)
     elif is_reached(talk.address, newsletter):
         about = {"newsletter": newsletter.name}
         talk.say("already_subscribed", about, *talk.buttons("topics"))
     else:
-        _request(talk, newsletter)
+        _request(talk, newsletter, started)
 
 
-def _request(talk: Talk, newsletter: Newsletter) -> None:
+def _request(talk: Talk, newsletter: Newsletter, started: Started | None) -> None:
     if _may_be_forged_for_suppressed(talk, newsletter):
         return
-    topics = Topic.objects.filter(newsletter=newsletter, pk__in=talk.reading.topics)
+    named = list(Topic.objects.filter(newsletter=newsletter, pk__in=talk.reading.topics))
     try:
         asked = request_opt_in(
             address=talk.address,
             newsletter=newsletter,
-            language=talk.language,
+            language=started.language if started else talk.language,
             method=talk.incoming.method,
             event_at=talk.incoming.at,
             evidence=talk.incoming.evidence,
-            topics=topics,
+            topics=started.topics if started else named,
+            source_form=started.source_form if started else None,
+            age_reached=started.age_reached if started else False,
         )
     except NotOffered:
         asked = None
@@ -77,18 +80,9 @@ def _may_be_forged_for_suppressed(talk: Talk, newsletter: Newsletter) -> bool:
 
 def _wanted(talk: Talk) -> Newsletter | None:
     named = Newsletter.objects.filter(channels=talk.channel)
-    hint = talk.reading.newsletter or _newsletter_of(talk.reading.token)
-    if hint:
-        return named.filter(pk=hint).first()
+    if talk.reading.newsletter:
+        return named.filter(pk=talk.reading.newsletter).first()
     return talk.offered[0] if len(talk.offered) == 1 else None
-
-
-def _newsletter_of(token: str) -> UUID | None:
-    """What a START-<token> from a link or QR code is for; None for one that means nothing."""
-    try:
-        return read_link("start", token) if token else None
-    except (LinkInvalid, LinkExpired):
-        return None
 
 
 def _which(talk: Talk) -> None:
@@ -116,7 +110,9 @@ def yes(talk: Talk) -> None:
         _no_question(talk)
     elif not talk.incoming.is_proved:
         talk.say("use_the_link")
-    else:
+    elif question.age_limit and not question.age_declared:
+        declare_age(opt_in=question, method=talk.incoming.method, event_at=talk.incoming.at)
+    elif not talk.understood.is_age:  # a second tap on the first button is no consent
         _confirm(talk, question)
 
 
@@ -129,7 +125,7 @@ def _confirm(talk: Talk, question: OptIn) -> None:
             event_at=talk.incoming.at,
             evidence=talk.incoming.evidence,
         )
-    except (OptInGone, OptInExpired):
+    except (OptInGone, OptInExpired, TooYoung):
         _no_question(talk)
 
 
@@ -144,7 +140,17 @@ def no(talk: Talk) -> None:
     if question is None or (talk.target and talk.target != question.pk):
         nothing(talk)
     elif decline_opt_in(opt_in=question):
-        talk.say("declined", {"newsletter": question.newsletter.name})
+        _say_declined(talk, question)
+
+
+def _say_declined(talk: Talk, question: OptIn) -> None:
+    newsletter = question.newsletter
+    if question.age_limit and not question.age_declared:
+        page = texts.page("newsletter", newsletter.slug)
+        about = {"age_limit": str(question.age_limit), "page_url": page}
+        talk.say("too_young", {"newsletter": newsletter.name, **about})
+    else:
+        talk.say("declined", {"newsletter": newsletter.name})
 
 
 def stop(talk: Talk) -> None:

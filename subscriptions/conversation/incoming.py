@@ -15,6 +15,7 @@ MAX_TEXT_KEPT = 4_000  # characters of a text in evidence and inbox
 # First word of a payload -> what it asks for. What follows the colon is an id.
 PAYLOADS = {
     "yes": Intent.YES,
+    "age": Intent.YES,  # of the question before: never a consent
     "no": Intent.NO,
     "stop": Intent.STOP,
     "start": Intent.START,
@@ -55,6 +56,7 @@ class Understood:
     reading: Reading
     target: UUID | None = None
     is_keep: bool = False
+    is_age: bool = False
 
 
 def understand(incoming: Incoming) -> Understood:
@@ -67,7 +69,7 @@ def understand(incoming: Incoming) -> Understood:
     intent = PAYLOADS.get(name, Intent.NONE)
     found = _uuid(target)
     newsletter = str(found) if found and intent in (Intent.START, Intent.STOP) else ""
-    return Understood(Reading(intent, newsletter=newsletter), found)
+    return Understood(Reading(intent, newsletter=newsletter), found, is_age=name == "age")
 
 
 def _uuid(text: str) -> UUID | None:

@@ -43,10 +43,10 @@ def newsletter(mail, chat):
 def confirm_path(newsletter, mail, monkeypatch):
     """The path of a confirmation link, as it went out by mail."""
     tokens = []
-    from subscriptions.actions import opt_in
+    from subscriptions.actions import questions
 
-    real = opt_in.new_token
-    monkeypatch.setattr(opt_in, "new_token", lambda: tokens.append(real()) or tokens[-1])
+    real = questions.new_token
+    monkeypatch.setattr(questions, "new_token", lambda: tokens.append(real()) or tokens[-1])
     ask_by_form(newsletter=newsletter, channel=mail, identifier=READER, language="de")
     return f"/c/{tokens[0]}/"
 

@@ -32,6 +32,7 @@ LONGEST = {
     "remaining": "T" * 200,
     "number": "2026-000007",
     "due": "2026-12-31",
+    "age_limit": "16",
 }
 URL = "https://news.example-newspaper.org/c/" + "x" * 64 + "/"
 
