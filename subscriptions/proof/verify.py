@@ -109,8 +109,11 @@ class Package:
     @property
     def manifest(self) -> dict[str, Any]:
         """What the house said the package holds; not yet checked."""
-        manifest: dict[str, Any] = json.loads(unbase64url(self.files[MANIFEST].split(b".")[1]))
-        return manifest
+        try:
+            told: dict[str, Any] = json.loads(unbase64url(self.files[MANIFEST].split(b".")[1]))
+        except (KeyError, IndexError, ValueError):
+            raise Wrong(*unreadable("files")) from None
+        return told
 
 
 Told = Iterator[tuple[str, str, str]]
@@ -549,7 +552,7 @@ def unreadable(name: str) -> tuple[str, str]:
 
 
 READS = {
-    "files": ("manifest.jws", "manifest.jws"),
+    "files": ("manifest.jws oder house-key.json", "manifest.jws or house-key.json"),
     "entry": ("entry.json", "entry.json"),
     "wording": ("wording.json", "wording.json"),
     "notice": ("notice.json", "notice.json"),
