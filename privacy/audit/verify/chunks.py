@@ -11,7 +11,7 @@ from privacy.audit import tree
 from privacy.audit.logs import SOURCES, Source
 from privacy.audit.nodes import TILE
 from privacy.audit.note import Note, Verifier
-from privacy.audit.verify.entries import Reader, columns_of, row_of, spell
+from privacy.audit.verify.entries import Reader, columns_of
 from privacy.models import Log
 
 CHUNK_LEVEL = 16
@@ -19,7 +19,7 @@ CHUNK = 1 << CHUNK_LEVEL
 NAMED_AT_MOST = 20  # findings of one piece that are told; all are counted
 
 PLACED = """
-COPY (SELECT l.idx, l.leaf, l.entry_id, {columns} FROM privacy_leaf l
+COPY (SELECT l.idx, l.leaf, l.entry_id::text, {columns} FROM privacy_leaf l
     LEFT JOIN {table} e ON e.id = l.entry_id
     WHERE l.log = {log} AND l.idx >= {start} AND l.idx < {end} ORDER BY l.idx)
 TO STDOUT (FORMAT BINARY)
@@ -68,7 +68,6 @@ class Checked:
     whole: bytes = b""
     parts: list[tuple[int, bytes]] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
-    witnessed: dict[bytes, bytes] = field(default_factory=dict)
 
     def is_changed(self, text: str) -> None:
         if len(self.changed) < NAMED_AT_MOST:
@@ -95,26 +94,25 @@ def check_piece(cursor: psycopg.Cursor[Any], piece: Piece) -> Checked:
 
 def _check_rows(cursor: psycopg.Cursor[Any], source: Source, done: Checked) -> list[bytes]:
     """The hashes in the order of their places."""
-    piece, reader = done.piece, Reader(source)
+    piece, wrong_with = done.piece, Reader(source).wrong
     leaves: list[bytes] = []
     expected = piece.start
-    for place, leaf, entry_id, *fields in _rows(cursor, source, piece):
+    for place, leaf, entry_id, *row in _rows(cursor, source, piece):
         index = int.from_bytes(place, "big")
         if index != expected:
             done.missing.append(f"{source.path} {expected}: the places up to {index} are gone")
         elif len(leaves) == index - piece.start:  # behind a gap there is no tree
             leaves.append(leaf)
         expected = index + 1
-        row = row_of(fields)
-        if row is None:
-            done.missing.append(f"{source.path} {index}: entry {spell(entry_id).decode()} is gone")
+        if row[0] is None:
+            done.missing.append(f"{source.path} {index}: entry {entry_id.decode()} is gone")
             continue
-        wrong = reader.wrong(row)
-        if not wrong and row.leaf != leaf:
+        wrong = wrong_with(*row)
+        if not wrong and row[1] != leaf:
             wrong = "another hash than at its place"
         if wrong:
-            done.is_changed(f"{source.path} {index}: {spell(row.id).decode()}: {wrong}")
-        elif not row.entry:
+            done.is_changed(f"{source.path} {index}: {entry_id.decode()}: {wrong}")
+        elif not row[2]:
             done.pruned += 1
     return leaves
 

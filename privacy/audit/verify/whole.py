@@ -11,7 +11,7 @@ from privacy.audit.logs import SOURCES
 from privacy.audit.nodes import TILE_LEVELS, StoredTree, read_row
 from privacy.audit.sequencer import watermark
 from privacy.audit.verify.chunks import CHUNK, CHUNK_LEVEL, Checked, Claim
-from privacy.audit.verify.entries import Reader, columns_of, row_of, spell
+from privacy.audit.verify.entries import Reader, columns_of
 from privacy.audit.verify.pieces import check_all, cut
 from privacy.audit.verify.result import Progress, VerifyResult
 from privacy.models import Checkpoint, Log, Rebase
@@ -127,7 +127,7 @@ class Reading:
     def _check_loose(self) -> None:
         """Entries that still wait for their place."""
         xid, last = watermark(self.source, self.size)
-        reader, count = Reader(self.source), 0
+        wrong_with, count = Reader(self.source).wrong, 0
         statement = sql.SQL(LOOSE).format(
             columns=sql.SQL(columns_of(self.source)),
             table=sql.Identifier(self.source.table),
@@ -136,11 +136,10 @@ class Reading:
             log=int(self.log),
         )
         with connections["default"].cursor() as cursor, cursor.copy(statement) as copy:
-            for fields in copy.rows():
-                row = row_of(fields)
+            for row in copy.rows():
                 count += 1
-                if row and (wrong := reader.wrong(row)):
-                    self.result.is_changed(f"{spell(row.id).decode()}: {wrong}")
+                if wrong := wrong_with(*row):
+                    self.result.is_changed(f"{row[0].decode()}: {wrong}")
         self.result.entries += count
         self.progress(count)
 

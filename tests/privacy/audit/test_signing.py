@@ -67,8 +67,8 @@ def house(transactional_db, tmp_path, settings):
     signer, witness = tmp_path / "signer", tmp_path / "witness"
     keys = run_signer("init", signer, "--log", origin(Log.AUDIT), "--log", origin(Log.CONSENT))
     settings.JAWORT_SIGNER_SOCKET = tmp_path / "s"
-    run_signer("init", witness, *(part for key in keys.split() for part in ("--log", key)))
-    key = run_signer("keys", witness, "--name", "w1.example.org").strip()
+    logs = (part for key in keys.split() for part in ("--log", key))
+    key = run_signer("init", witness, "--name", "w1.example.org", *logs).strip()
 
     def grow(count: int) -> list[AuditEntry]:
         made = add(count)

@@ -7,7 +7,7 @@ is taken back. Before and after them all, the same reading finds nothing.
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -21,10 +21,10 @@ from privacy.audit import canonical, record, sequence, tree, verify
 from privacy.audit.anchors import submit
 from privacy.audit.checkpoints import make_checkpoints, sign
 from privacy.audit.insert_only import INSERT_ONLY_TABLES, LEDGER_TABLES
-from privacy.audit.logs import origin
+from privacy.audit.logs import SOURCES, origin
 from privacy.audit.nodes import complete_tiles
 from privacy.audit.verify.chunks import CHUNK, Checked, Piece
-from privacy.audit.verify.entries import Reader, Row, row_of
+from privacy.audit.verify.entries import Reader
 from privacy.audit.verify.pieces import cut
 from privacy.ids import uuid7
 from privacy.models import AuditEntry, Checkpoint, Leaf, Log, Node
@@ -59,8 +59,8 @@ def fences_up() -> None:
 def house(transactional_db, tmp_path, settings):
     signer, witness = tmp_path / "signer", tmp_path / "witness"
     keys = run_signer("init", signer, "--log", origin(Log.AUDIT), "--log", origin(Log.CONSENT))
-    run_signer("init", witness, *(part for key in keys.split() for part in ("--log", key)))
-    key = run_signer("keys", witness, "--name", "w1.example.org").strip()
+    logs = (part for key in keys.split() for part in ("--log", key))
+    key = run_signer("init", witness, "--name", "w1.example.org", *logs).strip()
     settings.JAWORT_SIGNER_SOCKET = tmp_path / "s"
     with ExitStack() as stack:
         stack.enter_context(signing(signer, tmp_path / "s"))
@@ -337,27 +337,25 @@ def test_since_and_entry_read_a_part_only(house, capsys):
 def test_each_byte_of_an_entry_counts(db):
     with transaction.atomic():
         entry = record("request.received", actor=SYSTEM, obj="request", ref=UUID(int=1))
-    at = int(
-        (entry.at - timezone.datetime(2000, 1, 1, tzinfo=entry.at.tzinfo))
-        / timedelta(microseconds=1)
-    )
-    shown = (entry.action, entry.actor, entry.object, entry.ref)
-    row = Row(entry.pk.bytes, entry.leaf, entry.entry, at, tuple(s.encode() for s in shown))
-    from privacy.audit.logs import SOURCES
+    since = entry.at - datetime(2000, 1, 1, tzinfo=UTC)
+    at = (since // timedelta(microseconds=1)).to_bytes(8, "big")
+    shown = [part.encode() for part in (entry.action, entry.actor, entry.object, entry.ref)]
+    ident = str(entry.pk).encode()
+    wrong = Reader(SOURCES[Log.AUDIT]).wrong
 
-    reader = Reader(SOURCES[Log.AUDIT])
-    assert reader.wrong(row) == ""
+    assert wrong(ident, entry.leaf, entry.entry, at, *shown) == ""
     for place in range(len(entry.entry)):
         flipped = bytearray(entry.entry)
         flipped[place] ^= 1
-        assert reader.wrong(row._replace(entry=bytes(flipped))) == "its bytes do not yield its hash"
+        found = wrong(ident, entry.leaf, bytes(flipped), at, *shown)
+        assert found == "its bytes do not yield its hash"
     for number, column in enumerate(("action", "actor", "object", "ref")):
-        other = list(row.shown)
-        other[number] = b"x"
-        wrong = f"its column {column} tells something else"
-        assert reader.wrong(row._replace(shown=tuple(other))) == wrong
-    assert reader.wrong(row._replace(at=at + 1000)) == "its column at tells something else"
-    assert row_of((None,) * 8) is None
+        other = [*shown[:number], b"x", *shown[number + 1 :]]
+        found = wrong(ident, entry.leaf, entry.entry, at, *other)
+        assert found == f"its column {column} tells something else"
+    later = (int.from_bytes(at, "big") + 1000).to_bytes(8, "big")
+    assert "column at" in wrong(ident, entry.leaf, entry.entry, later, *shown)
+    assert "column id" in wrong(bytes(36), entry.leaf, entry.entry, at, *shown)
 
 
 def test_pieces_are_aligned_and_leave_nothing_out():
