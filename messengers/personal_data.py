@@ -225,7 +225,13 @@ def export(subject: UUID) -> dict[str, list[dict[str, Any]]]:
     return {
         "addresses": [_exported_address(address) for address in _addresses(subject)],
         "gates": [
-            {"open": gate.is_open, "reason": gate.reason, "since": gate.changed_at.isoformat()}
+            {
+                "id": str(gate.id),
+                "open": gate.is_open,
+                "reason": gate.reason,
+                "needs_footer": gate.needs_footer,
+                "since": gate.changed_at.isoformat(),
+            }
             for gate in Gate.objects.filter(subject=subject).order_by("id")
         ],
         "messages": list(_exported_messages(subject)),
@@ -312,6 +318,8 @@ def _exported_messages(subject: UUID) -> Iterator[dict[str, Any]]:
             "created": dispatch.created_at.isoformat(),
             "state": delivery.status,
             "state_since": delivery.changed_at.isoformat() if delivery.changed_at else "",
+            "cause": delivery.cause,
+            "tries": delivery.attempts,
         }
         if delivery.values_sealed is not None:
             opened = open_sealed(

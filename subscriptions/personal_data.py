@@ -32,6 +32,7 @@ from subscriptions.proof.desk import consent, proof_file, prove
 from subscriptions.records import import_rules as import_rules
 from subscriptions.records import offers as offers
 from subscriptions.records import people_of as people_of
+from subscriptions.rights import asked_evidence
 from subscriptions.rights import portable as portable
 from subscriptions.rights import rectify as rectify
 from subscriptions.rights import unrestrict as unrestrict
@@ -215,9 +216,16 @@ def export(subject: UUID) -> dict[str, list[dict[str, Any]]]:
                 "method": one.method,
                 "wording": one.wording_id,
                 "requested_at": one.requested_at,
+                "answer_until": one.answer_until,
                 "erased_at_the_latest": one.erase_at,
+                "age_limit": one.age_limit,
+                "age_declared": one.age_declared,
+                "form": one.source_form.name if one.source_form else "",
+                "evidence": asked_evidence(one),
             }
-            for one in OptIn.objects.filter(address__subject=subject).select_related("newsletter")
+            for one in OptIn.objects.filter(address__subject=subject).select_related(
+                "newsletter", "source_form"
+            )
         ],
         "consent": list(_consent(subject, records)),
         "wordings": [
@@ -233,6 +241,7 @@ def export(subject: UUID) -> dict[str, list[dict[str, Any]]]:
                 "received_at": one.received_at,
                 "text": read_reply(one),
                 "newsletter": one.newsletter.name if one.newsletter else "",
+                "asks_stop": one.asks_stop,
                 "handled_at": one.handled_at,
             }
             for one in _replies(subject)
@@ -309,6 +318,7 @@ def _subscriptions(subject: UUID) -> list[Subscription]:
 
 def _exported(one: Subscription) -> dict[str, Any]:
     return {
+        "id": one.pk,
         "newsletter": one.newsletter.name,
         "channel": one.channel.name,
         "provider": one.channel.provider_name,
@@ -328,6 +338,8 @@ def _consent(subject: UUID, records: list[ConsentRecord]) -> Iterator[dict[str, 
     opened = opened_evidence(subject)
     for one in records:
         yield {
+            "id": one.pk,
+            "subscription": one.subscription,
             "state": one.state,
             "at": one.at,
             "wording": one.wording,

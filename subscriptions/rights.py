@@ -1,5 +1,6 @@
 """What people may have done with their subscriptions: let go on, corrected, taken along."""
 
+import json
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,9 +13,17 @@ from messengers.contract import BadAddress
 from messengers.gates import release_gates
 from messengers.models import Gate
 from privacy.access import Actor
+from privacy.vault import Where, open_sealed
 from subscriptions.actions.opt_in import ask_by_form
 from subscriptions.actions.withdrawal import withdraw
-from subscriptions.models import LANGUAGES, ConsentRecord, Subscriber, Subscription, Wording
+from subscriptions.models import (
+    LANGUAGES,
+    ConsentRecord,
+    OptIn,
+    Subscriber,
+    Subscription,
+    Wording,
+)
 
 Status = Subscription.Status
 LIVE = (Status.CONFIRMED, Status.IMPORTED)
@@ -49,6 +58,14 @@ def portable(subject: UUID) -> list[dict[str, Any]]:
     rows = Subscription.objects.filter(subscriber=subject).order_by("pk")
     related = rows.select_related("newsletter", "address__channel").prefetch_related("topics")
     return [_portable(one) for one in related]
+
+
+def asked_evidence(question: OptIn) -> dict[str, Any]:
+    """What is kept of a request that waits for its yes: text, time, ids of the messenger."""
+    place = Where("subscriptions_optin", "evidence_sealed", question.pk)
+    subject, sealed = question.address.subject, bytes(question.evidence_sealed)
+    opened: dict[str, Any] = json.loads(open_sealed(subject, "evidence", place, sealed))
+    return opened
 
 
 def _language(subject: UUID, wanted: str) -> dict[str, tuple[str, str]]:

@@ -13,6 +13,7 @@ from privacy.audit.canonical import timestamp
 from privacy.models import (
     Certificate,
     Controller,
+    DataSubject,
     ExportPackage,
     RecipientNotice,
     Request,
@@ -46,6 +47,7 @@ def collect(request: Request) -> dict[str, Any]:
         "request": _request(request),
         "controller": _controller(),
         "subject": str(request.subject),
+        "person": _person(request.subject),
         "data": plain(export_everywhere(request.subject)),
         "fields": fields(),
         "recipients": recipients_of(request.subject),
@@ -106,11 +108,24 @@ def _request(request: Request) -> dict[str, Any]:
         "extended_at": timestamp(request.extended_at) if request.extended_at else "",
         "closed_at": timestamp(request.closed_at) if request.closed_at else "",
         "is_verified": request.is_verified,
+        "paused_days": request.paused_days,
+        "steps": [
+            {"step": step.name, "done_at": timestamp(step.done_at) if step.done_at else ""}
+            for step in request.steps.all()
+        ],
         "remarks": [plain(asdict(note)) for note in notes_of(request)],
         "corrections": plain(history_of(request)),
         "certificate": _certificate(request),
         "packages": [_package(one) for one in request.packages.order_by("created_at")],
     }
+
+
+def _person(subject: UUID) -> dict[str, str]:
+    """What the house knows of the number itself."""
+    row = DataSubject.objects.filter(pk=subject).first()
+    if row is None:
+        return {}
+    return {"status": str(row.status), "known_since": timestamp(row.created_at)}
 
 
 def _certificate(request: Request) -> str:
