@@ -47,9 +47,13 @@ def reached_on(address: Address) -> list[Subscription]:
 
 def is_known(address: Address) -> bool:
     """Whether anything is stored of this person but the address itself."""
+    return has_history(address) or OptIn.objects.filter(address__subject=address.subject).exists()
+
+
+def has_history(address: Address) -> bool:
+    """Whether more is stored of this person than a question that nobody has answered yet."""
     return (
         Subscription.objects.filter(subscriber=address.subject).exists()
-        or OptIn.objects.filter(address__subject=address.subject).exists()
         or Reply.objects.filter(address__subject=address.subject).exists()
         or ConsentRecord.objects.filter(subject=address.subject).exists()
     )

@@ -29,6 +29,7 @@ from subscriptions.conversation.incoming import MAX_TEXT_KEPT
 from subscriptions.conversation.talk import Handler, Talk
 from subscriptions.errors import NotOffered, OptInExpired, OptInGone, TooYoung
 from subscriptions.models import ConsentRecord, Newsletter, OptIn, Subscription, Topic
+from subscriptions.queries import has_history
 from subscriptions.words import Intent
 from subscriptions.words.fold import own_words, skeleton
 
@@ -257,8 +258,13 @@ def erasure(talk: Talk) -> None:
 
 
 def _open(talk: Talk, kind: Request.Kind, name: str) -> None:
-    """A request with its clock; the chat itself proves who asks, a bare mail does not."""
-    subject = talk.address.subject if talk.was_known else None
+    """A request with its clock; the chat itself proves who asks, a bare mail does not.
+
+    Of a stranger nothing is stored, of somebody who was only asked one open question: both are told
+    so at once, where they asked, and the request ends with the outcome "no data".
+    """
+    is_pending = talk.question is not None and not has_history(talk.address)
+    subject = talk.address.subject if talk.was_known and not is_pending else None
     actor = Actor.subscriber(talk.address.subject)
     request = open_request(
         subject=subject,
@@ -272,8 +278,22 @@ def _open(talk: Talk, kind: Request.Kind, name: str) -> None:
     )
     with translation.override(talk.language):
         values = {"number": request.number, "due": date_format(day_of(request.due_at))}
+    if is_pending and talk.question:
+        name = _end_pending(talk, kind, talk.question, values)
     if talk.may("question"):
-        talk.say(name if subject else "nothing_stored", values)
+        talk.say(name if subject or is_pending else "nothing_stored", values)
+
+
+def _end_pending(talk: Talk, kind: Request.Kind, question: OptIn, values: dict[str, str]) -> str:
+    """What somebody is told of whom we know an open question alone; to be erased, it goes."""
+    if kind == Request.Kind.ERASURE and talk.incoming.is_proved:
+        decline_opt_in(opt_in=question)
+        return "nothing_stored"
+    with translation.override(talk.language):
+        values["until"] = date_format(day_of(question.erase_at))
+    values["newsletter"] = question.newsletter.name
+    values["notice_url"] = texts.page("notice", question.wording.notice_id)
+    return "only_pending"
 
 
 def ask_stop(talk: Talk) -> None:

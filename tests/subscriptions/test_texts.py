@@ -33,6 +33,7 @@ LONGEST = {
     "number": "2026-000007",
     "due": "2026-12-31",
     "age_limit": "16",
+    "until": "2026-12-31",
 }
 URL = "https://news.example-newspaper.org/c/" + "x" * 64 + "/"
 
