@@ -26,6 +26,7 @@ from config.embedded.home import CLUSTERS, Home, HouseError
 from config.embedded.plan import Plan
 from config.embedded.processes import GRACE_SECONDS, MARK, Service, end_marked, trim
 from config.embedded.secrets import make_secrets
+from config.embedded.signer import signer_command
 from config.translations import compile_catalogues
 
 READY_SECONDS = 120.0
@@ -134,6 +135,10 @@ class House:
             raise HouseError(f"The databases could not be set up: {last} (more in {log})")
         return done.stdout.strip()
 
+    def programs(self) -> dict[str, list[str]]:
+        """The signer first: the others ask it."""
+        return {**signer_command(self.plan, self.say), **self.plan.commands}
+
     def start_services(self) -> None:
         self.services = [
             Service(
@@ -144,7 +149,7 @@ class House:
                 # Beat only rings, and would first sleep until its next ring.
                 grace=0.0 if name == "beat" else GRACE_SECONDS,
             )
-            for name, command in self.plan.commands.items()
+            for name, command in self.programs().items()
         ]
         for service in self.services:
             service.start()

@@ -79,13 +79,22 @@ class Folder:
             seeds = {"ed25519": secrets.token_hex(32)}
             if ml_dsa:
                 seeds["ml_dsa_44"] = secrets.token_hex(32)
-            self.write("key.json", {**seeds, "earlier": []}, 0o400)
+            self.write("key.json", {**seeds, "earlier": [], "logs": []}, 0o400)
+        key = self.key()
         for log in logs:
             origin = log.split("+")[0]
-            state = self.state(origin) or new_state(origin)
+            state = self.state(origin)
+            if state is None and origin in key["logs"]:
+                sys.exit(
+                    f"What was signed last of {origin} is lost: put its file back from a copy."
+                )
+            state = state or new_state(origin)
+            key["logs"] = sorted({*key["logs"], origin})
             if "+" in log and log not in state["keys"]:
                 state["keys"].append(log)
             self.write(file_of(origin), state)
+        if key != self.key():
+            self.write("key.json", key, 0o400)
 
     def key(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.path / "key.json").read_text())
@@ -354,7 +363,8 @@ def rotate(folder: Folder) -> None:
             for signer in (old.ed25519, new)
         ]
         notes.append(text + "\n" + "".join(lines))
-    folder.write("key.json", {**seeds, "earlier": [*old.earlier, *notes]}, 0o400)
+    kept = {"earlier": [*old.earlier, *notes], "logs": folder.key()["logs"]}
+    folder.write("key.json", {**seeds, **kept}, 0o400)
 
 
 class Door(BaseHTTPRequestHandler):

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 from contextlib import ExitStack
 from hashlib import sha256
@@ -245,6 +246,13 @@ def test_a_log_cut_short_or_told_anew_is_refused_and_named(house):
         next(f for f in house.signer.glob("log-*") if b"/audit" in f.read_bytes()).read_text()
     )
     assert state["rolled_back"][0]["size"] == 8  # the operator's word stays on record
+
+    # A lost memory is not silently begun anew.
+    for file in house.signer.glob("log-*"):
+        file.unlink()
+    with pytest.raises(subprocess.CalledProcessError) as lost:
+        run_signer("init", house.signer, "--log", origin(Log.AUDIT))
+    assert "is lost" in lost.value.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become two other users")
