@@ -118,7 +118,7 @@ class PreferencesForm(forms.Form):
 
 
 class DataRequestForm(forms.Form):
-    """A request for access or erasure by somebody who cannot, or will not, use the chat."""
+    """A request by somebody who cannot, or will not, use the chat."""
 
     kind = forms.ChoiceField(
         label=_("What may we do for you?"),
@@ -126,6 +126,10 @@ class DataRequestForm(forms.Form):
         choices=[
             ("access", _("Send me what you hold about me")),
             ("erasure", _("Erase what you hold about me")),
+            ("rectification", _("Correct what you hold about me")),
+            ("portability", _("Give me what I gave you, for another program")),
+            ("restriction", _("Store it, but do nothing else with it for now")),
+            ("objection", _("Never send me anything again, on any channel")),
         ],
     )
     address = forms.CharField(label=_("Your e-mail address"), max_length=MAX_ADDRESS)

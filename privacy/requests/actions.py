@@ -21,7 +21,7 @@ from privacy.requests.identity import (
     link_person,
     prove_identity,
 )
-from privacy.requests.intake import open_request
+from privacy.requests.intake import add_wish, open_request
 from privacy.requests.recipients import open_notices, settle_notice
 from privacy.requests.rights import (
     complete,
@@ -35,6 +35,7 @@ from privacy.requests.watch import stop_forged
 
 __all__ = [
     "RequestError",
+    "add_wish",
     "answer_identity",
     "ask_identity",
     "ask_without_code",

@@ -13,10 +13,13 @@ from privacy.audit import record
 from privacy.models import Controller, DataSubject, Request
 from privacy.requests import deadlines
 from privacy.requests.closing import close_unknown
+from privacy.requests.notes import WISH, add_note
 from privacy.requests.numbers import next_number
 from privacy.requests.states import ANSWERED, advance
 from privacy.requests.verbs import block_everywhere
 from privacy.requests.watch import warn_others
+
+LONGEST_WISH = 4000  # characters
 
 
 @transaction.atomic
@@ -62,6 +65,15 @@ def open_request(
     record("request.opened", actor=actor, obj="request", ref=request.pk, facts=facts)
     _begin(request, actor)
     return request
+
+
+@transaction.atomic
+def add_wish(*, request: Request, text: str, actor: Actor) -> None:
+    """What the person wants corrected or restricted, in their own words; sealed."""
+    held = Request.objects.select_for_update().get(pk=request.pk)
+    if text.strip() and held.status not in ANSWERED:
+        add_note(held, WISH, text[:LONGEST_WISH])
+        record("request.noted", actor=actor, obj="request", ref=held.pk)
 
 
 def due_at(

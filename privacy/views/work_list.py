@@ -21,9 +21,11 @@ from privacy.access import actor_of, can, staff_page
 from privacy.forms import NewRequestForm
 from privacy.models import AuditEntry, DataSubject, Request
 from privacy.records import todo
+from privacy.requests import todo as waiting
 from privacy.requests.actions import note, open_request
 from privacy.requests.deadlines import SOON_DAYS, Clock, clock
 from privacy.requests.states import ANSWERED
+from privacy.requests.todo import Waits
 from privacy.views.charts import bars, columns
 from privacy.views.common import page, show, to_request
 
@@ -56,18 +58,24 @@ def work_list(request: HttpRequest) -> HttpResponse:
     kind = request.GET.get("kind", "")
     kind = kind if kind in Request.Kind.values else ""
     span = request.GET.get("span", "")
-    rows = Paginator(_rows(shown, kind), PER_PAGE).get_page(request.GET.get("page"))
+    waits = request.GET.get("waits", "")
+    waits = waits if waits in list(Waits) else ""
+    found: Any = waiting.waiting(_rows(shown, kind), waits)
+    rows = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     now = timezone.now()
+    whom = waiting.whom_of(list(rows))
     for row in rows:
-        row.clock = clock_of(row, now)
+        row.clock, row.whom = clock_of(row, now), whom[str(row.pk)]
     context = {
         "rows": rows,
         "page_obj": rows,
-        "query": f"show={shown}&kind={kind}",
+        "query": f"show={shown}&kind={kind}&waits={waits}",
+        "waits": waits,
+        "whom": waiting.words(),
         "shown": shown,
         "kind": kind,
         "kinds": Request.Kind.choices,
-        "todo": todo.items(now),
+        "todo": [*waiting.items(now, actor_of(request)), *todo.items(now)],
         **_figures(now, span if span in SPANS else "days"),
     }
     return show(request, "work_list", "requests", context)

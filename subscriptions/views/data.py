@@ -1,4 +1,4 @@
-"""Access and erasure for people who cannot, or will not, use the chat.
+"""All requests about one's own data, for people who cannot, or will not, use the chat.
 
 Whoever asks proves who they are on the subscribed channel itself: a link goes there, and the page
 behind it opens the request. The form answers everybody alike, whether we know the address or not.
@@ -21,7 +21,7 @@ from messengers.models import Address, Channel
 from messengers.outbox import reply
 from privacy.access import Actor
 from privacy.models import Request
-from privacy.requests.actions import open_request
+from privacy.requests.actions import add_wish, open_request
 from privacy.vault import sign_link
 from subscriptions import caps, texts
 from subscriptions.forms import DataRequestForm
@@ -36,7 +36,9 @@ from subscriptions.views.edge import (
 )
 
 LINK_LIFE = timedelta(hours=48)
-KINDS = (Request.Kind.ACCESS, Request.Kind.ERASURE)
+KINDS = tuple(Request.Kind)
+# Two kinds have a message of their own; the others share one that names what was asked.
+OWN_MESSAGE = (Request.Kind.ACCESS, Request.Kind.ERASURE)
 
 
 @public
@@ -68,8 +70,11 @@ def data_confirm(request: HttpRequest, kind: str, token: str) -> HttpResponse:
     except DeadLink as dead:
         return dead_link(request, dead, "data")
     if request.method != "POST":
-        return show(request, "data_confirm", kind=kind)
+        return show(request, "data_confirm", kind=kind, label=Request.Kind(kind).label)
     opened = _open(kind, address_id)
+    if opened.subject:
+        wish, actor = request.POST.get("wish", ""), Actor.subscriber(opened.subject)
+        add_wish(request=opened, text=wish, actor=actor)
     return show(request, "data_open", number=opened.number, due_at=opened.due_at)
 
 
@@ -109,5 +114,9 @@ def _send_link(kind: str, typed: str) -> None:
 def _send(kind: str, address: Address) -> None:
     token = sign_link(f"data-{kind}", address.pk, timezone.now() + LINK_LIFE)
     page = texts.page("data_confirm", kind, token)
-    content = texts.content(f"{kind}_link", translation.get_language() or "de")
-    reply(address=address, content=content, values={"confirm_url": page})
+    name = f"{kind}_link" if kind in OWN_MESSAGE else "request_link"
+    content = texts.content(name, translation.get_language() or "de")
+    values = {"confirm_url": page}
+    if kind not in OWN_MESSAGE:
+        values["what"] = str(Request.Kind(kind).label)
+    reply(address=address, content=content, values=values)

@@ -8,10 +8,11 @@ from uuid import uuid4
 import pytest
 import time_machine
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from privacy.models import AuditEntry, DataSubject, ExportPackage, Request
-from privacy.requests import actions, approvals, errors, quota
+from privacy.requests import actions, approvals, errors, quota, todo
 from privacy.requests.grace import grace_of
 from tests.privacy.fake_people import Point
 from tests.privacy.requests_world import (
@@ -185,3 +186,25 @@ def test_the_day_of_receipt_can_be_corrected_and_is_written_down(ask, officer):
     facts = bytes(AuditEntry.objects.get(action="request.receipt_corrected").entry).decode()
     assert "2026-06-01" in facts
     assert "2026-05-29" in facts
+
+
+def test_the_work_list_says_whom_each_request_waits_for(ask, people, officer, deputy, controller):
+    letter = ask("access", origin="staff", actor=officer)
+    actions.make_package(request=letter, actor=officer)
+    asked = ask("erasure", origin="staff", verified=False, actor=officer)
+    actions.ask_identity(request=asked, actor=officer)
+    open_one = ask("rectification")
+
+    every = list(Request.objects.all())
+    whom = todo.whom_of(every)
+    words = {value: str(word) for value, word in todo.words()}
+    assert whom == {
+        str(letter.pk): words["second"],
+        str(asked.pk): words["person"],
+        str(open_one.pk): words["us"],
+    }
+    for waits, row in (("second", letter), ("person", asked), ("us", open_one)):
+        assert list(todo.waiting(Request.objects.all(), waits)) == [row]
+    titles = {item.url for item in todo.items(timezone.now(), deputy)}
+    assert reverse("privacy:approvals") in titles
+    assert not todo.items(timezone.now(), officer)  # they proposed it themselves

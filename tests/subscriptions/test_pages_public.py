@@ -281,7 +281,7 @@ def test_receipt_names_no_person(client, confirm_path):
     assert READER not in page
 
 
-@pytest.mark.parametrize("kind", ["access", "erasure"])
+@pytest.mark.parametrize("kind", Request.Kind.values)
 def test_a_request_by_web_is_proven_at_the_address_itself(client, subscription, kind):
     asked = client.post("/data/", {"kind": kind, "address": "reader1@example.org"})
     assert asked.status_code == 302

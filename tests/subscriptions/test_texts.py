@@ -24,6 +24,7 @@ def filled_in(notice):
 
 
 LONGEST = {
+    "what": "Datenübertragbarkeit (Art. 20)",
     "newsletter": "N" * 80,
     "newsletters": ", ".join(["N" * 80] * 4),
     "publisher": "P" * 120,
