@@ -24,6 +24,7 @@ from privacy.models import DataSubject
 from privacy.requests.actions import answer_identity
 from privacy.vault import KeystoreDown
 from subscriptions.actions import close_by_platform, withdraw
+from subscriptions.actions.withdrawal import take_back
 from subscriptions.conversation import Incoming, answer, understand
 from subscriptions.models import Newsletter, Subscription, Topic
 from subscriptions.texts import is_mail
@@ -40,20 +41,30 @@ SAID_BY_PERSON = frozenset({"complaint", "unsubscribed"})
 def withdraw_now(channel: Channel, events: Iterable[Event]) -> set[str]:
     """Apply every withdrawal among `events` inside the hook's own transaction; their refs.
 
-    What has been committed with it stops the engine; saying goodbye is left for later.
+    What has been committed with it stops the engine; saying goodbye is left for later. People are
+    taken in one order, and their replies at the very end: neither two hooks nor a hook and a worker
+    can wait for each other.
     """
-    adapter: Adapter | None = None
+    signs = [event for event in events if isinstance(event, TextEvent | OptOutEvent)]
+    if not signs:
+        return set()
+    adapter = adapter_of(channel)
     applied: set[str] = set()
-    for event in events:
-        if not isinstance(event, TextEvent | OptOutEvent):
-            continue
-        adapter = adapter or adapter_of(channel)
+    put_off: list[Address] = []
+    for event in sorted(signs, key=lambda event: _whose(channel, adapter, event)):
         if isinstance(event, OptOutEvent):
-            is_applied = _opted_out(channel, adapter, event)
+            is_applied = _opted_out(channel, adapter, event, put_off=put_off)
         else:
-            is_applied = _said(channel, adapter, event)
+            is_applied = _said(channel, adapter, event, put_off)
         applied |= {event.ref} if is_applied else set()
+    take_back(put_off)
     return applied
+
+
+def _whose(channel: Channel, adapter: Adapter, event: TextEvent | OptOutEvent) -> str:
+    """The id of the person's address, to order by; empty for a stranger."""
+    address = _sender_of(channel, adapter, event)
+    return str(address.pk) if address else ""
 
 
 def handle(event: InboundEvent, opened: TextEvent | OptOutEvent) -> None:
@@ -101,7 +112,7 @@ def _answers_a_question(incoming: Incoming) -> bool:
     return answer_identity(subject=address.subject, text=incoming.text) is not None
 
 
-def _said(channel: Channel, adapter: Adapter, event: TextEvent) -> bool:
+def _said(channel: Channel, adapter: Adapter, event: TextEvent, put_off: list[Address]) -> bool:
     """Whether a text withdrew something, or would have if there were anything."""
     try:
         incoming = _incoming(channel, adapter, event)
@@ -121,12 +132,18 @@ def _said(channel: Channel, adapter: Adapter, event: TextEvent) -> bool:
         method=incoming.method,
         event_at=incoming.at,
         evidence=incoming.evidence,
+        put_off=put_off,
     )
     return True
 
 
 def _opted_out(
-    channel: Channel, adapter: Adapter, event: OptOutEvent, *, or_raise: bool = False
+    channel: Channel,
+    adapter: Adapter,
+    event: OptOutEvent,
+    *,
+    or_raise: bool = False,
+    put_off: list[Address] | None = None,
 ) -> bool:
     """Whether a sign of the platform was applied, with its proof."""
     address = _sender_of(channel, adapter, event)
@@ -135,7 +152,7 @@ def _opted_out(
     if event.cause in SAID_BY_PERSON:
         evidence = {"platform": str(event.cause), "message_id": event.ref}
         how = {"method": "platform", "event_at": event.at, "evidence": evidence}
-        return _end(address, or_raise=or_raise, **how)
+        return _end(address, or_raise=or_raise, put_off=put_off, **how)
     close_by_platform(address=address, cause=str(event.cause), event_at=event.at)
     return True
 
@@ -163,7 +180,9 @@ def _end(address: Address, *, or_raise: bool = False, **how: Any) -> bool:
     return True
 
 
-def _sender_of(channel: Channel, adapter: Adapter, event: OptOutEvent) -> Address | None:
+def _sender_of(
+    channel: Channel, adapter: Adapter, event: TextEvent | OptOutEvent
+) -> Address | None:
     """The address that our delivery went to, or else the one that is named.
 
     The attempt comes first: nobody can forge it, and people leave from another mailbox of theirs.

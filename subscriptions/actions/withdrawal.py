@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -32,6 +33,7 @@ def withdraw(
     event_at: datetime,
     evidence: Mapping[str, Any],
     actor: Actor | None = None,
+    put_off: list[Address] | None = None,
 ) -> list[Subscription]:
     """Take consent back: everything on this address, one newsletter, or topics only.
 
@@ -39,6 +41,9 @@ def withdraw(
     open question of the address is erased too, and does not leave any more. Returns what ended
     now; may run twice. With `topic` nothing ends but the topics, and the subscriptions that had
     them are returned.
+
+    Who withdraws several people in one transaction gives `put_off`, and calls `take_back` with it
+    at the end.
     """
     held = _held(address, subscription)
     if topic is not None:
@@ -53,7 +58,10 @@ def withdraw(
         for one in _open_ones(held, one)
     ]
     if ended or dropped:
-        _take_back(held)
+        if put_off is None:
+            take_back([held])
+        else:
+            put_off.append(held)
     return ended
 
 
@@ -75,13 +83,13 @@ def object_to(
         for one in _open_ones(held, None)
     ]
     if ended or dropped:
-        _take_back(held)
+        take_back([held])
     return ended
 
 
 @transaction.atomic
 def lapse(*, subscription: Subscription, event_at: datetime) -> bool:
-    """Consent that was not used for too long is not relied on any more (law.md, section 1)."""
+    """Consent that was not used for too long is not relied on any more."""
     lock(subscription.address)
     subscription.refresh_from_db()
     if subscription.status != Status.CONFIRMED:
@@ -128,13 +136,23 @@ def _drop_question(address: Address, newsletter: Newsletter | None) -> bool:
     return bool(gone)
 
 
-def _take_back(address: Address) -> None:
+def take_back(addresses: Iterable[Address]) -> None:
     """Cancel what still waits and now makes no sense: a question, and welcomes, menus and replies
     to somebody who gets nothing any more. They have no gate that would hold them up.
 
     Answers to requests (Art. 12 GDPR) stay. A second STOP finds nothing to end and does not come
     here: the farewell of the first one may still wait.
+
+    After the gates, as everybody who waits for both; and the batches of all these people in the
+    engine's order, by their ids: a worker that holds one of them may be waiting for another.
     """
+    found = [row for address in addresses for row in _senseless(address)]
+    for _batch, dispatch in sorted(set(found)):
+        cancel(dispatch)
+
+
+def _senseless(address: Address) -> list[tuple[int, UUID]]:
+    """(batch, dispatch) of what waits for somebody who has left."""
     kinds = []
     if not OptIn.objects.filter(address=address).exists():
         kinds.append(Dispatch.Kind.CONFIRMATION)
@@ -143,9 +161,7 @@ def _take_back(address: Address) -> None:
     waiting = Delivery.objects.filter(
         address=address.pk, status=Delivery.Status.QUEUED, gate=None, dispatch__kind__in=kinds
     )
-    # After the gates, as everybody who waits for both; batches in the engine's order, by their ids.
-    for dispatch in list(waiting.order_by("batch").values_list("dispatch", flat=True)):
-        cancel(dispatch)
+    return list(waiting.values_list("batch", "dispatch"))
 
 
 def _open_ones(address: Address, newsletter: Newsletter | None) -> list[Subscription]:
