@@ -101,6 +101,11 @@ class RecordText(models.Model):
     text_en = models.TextField(blank=True)
     changed_at = models.DateTimeField(auto_now=True)
 
+    def lines(self, language: str) -> list[str]:
+        """Its lines in this language, or in the other one if only that was written."""
+        text = {"de": self.text_de or self.text_en, "en": self.text_en or self.text_de}[language]
+        return text.splitlines()
+
 
 class LegalTerm(models.Model):
     """A term that a law sets, from a day on; a new law is a new row."""

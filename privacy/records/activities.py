@@ -1,15 +1,15 @@
 """The processing activities of this house, made of the classes of data that the inventory names."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from privacy import inventory
 from privacy.inventory import Field, Klass
 from privacy.models import RetentionRule
+from privacy.records.house import House
 from privacy.requests.export.words import class_name
 from privacy.retention.defaults import DATA_CLASSES
 
@@ -96,28 +96,20 @@ ACTIVITIES = (
 )
 
 
-def activities() -> list[Activity]:
+def activities(house: House) -> list[Activity]:
     """Those above, and one for each class of data that none of them names: nothing is left out."""
     named = {name for activity in ACTIVITIES for name in activity.classes}
-    others = sorted((DATA_CLASSES | {field.retention for _n, field in _every()}) - named)
+    others = sorted((DATA_CLASSES | {field.retention for _name, field in house.fields}) - named)
     return [
         *ACTIVITIES,
         *(Activity(name, class_name(name), (name,), (READERS,)) for name in others),
     ]
 
 
-def fields_of(classes: tuple[str, ...]) -> list[tuple[str, Field]]:
-    """The fields of these classes, as "app.Model.field", in their order."""
-    return sorted(
-        ((name, field) for name, field in _every() if field.retention in classes),
-        key=lambda pair: pair[0],
-    )
-
-
-def _every() -> Iterator[tuple[str, Field]]:
-    for app in inventory.apps():
-        for name, field in inventory.personal_fields(app):
-            yield (name if name.count(".") == 2 else f"{app.app}.{name}"), field
+def categories(fields: Iterable[tuple[str, Field]]) -> list[str]:
+    """The categories of data of these fields, in words."""
+    used = {str(field.klass) for _name, field in fields}
+    return [str(words) for klass, words in KLASSES.items() if klass in used]
 
 
 def term_words(rule: RetentionRule) -> str:

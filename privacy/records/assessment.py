@@ -1,7 +1,6 @@
 """The draft of a data-protection impact assessment (Art. 35(7) GDPR), filled in as far as known."""
 
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext
@@ -9,11 +8,11 @@ from django.utils.translation import gettext_lazy as _
 
 from privacy.models import ProcessingRecord
 from privacy.records import register
-from privacy.records.activities import KLASSES, activities, fields_of
+from privacy.records.activities import activities, categories
+from privacy.records.house import House
 from privacy.records.layout import Document, Section, lines_of
-from privacy.records.places import CHANNEL, NEWSLETTER, places
-from privacy.records.processors import present, warnings_of
-from privacy.records.texts import text_of
+from privacy.records.places import CHANNEL, NEWSLETTER
+from privacy.records.processors import warnings_of
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -121,7 +120,7 @@ RISKS = (
 )  # fmt: skip
 
 
-def assessment(day: date, language: str) -> Document:
+def assessment(house: House, language: str) -> Document:
     """The draft in the active language."""
     title = gettext("Data-protection impact assessment (Art. 35 GDPR), draft")
     return Document(
@@ -129,36 +128,36 @@ def assessment(day: date, language: str) -> Document:
         language,
         title,
         [
-            register.controller_section(),
-            _basis(),
-            _description(),
-            _necessity(language),
-            *_risks(),
-            register.measures_section(),
-            _people(language),
+            register.controller_section(house.controller),
+            _basis(house),
+            _description(house),
+            _necessity(house, language),
+            *_risks(house),
+            register.measures_section(house, language),
+            _people(house, language),
         ],
     )
 
 
-def _basis() -> Section:
+def _basis(house: House) -> Section:
     """What was looked at. A new channel, newsletter, provider or purpose shows here."""
     section = Section(BASIS, gettext("What was assessed"))
     section.add(
-        "channels", gettext("Channels"), sorted(f"{p.name} ({p.detail})" for p in places(CHANNEL))
+        "channels",
+        gettext("Channels"),
+        sorted(f"{p.name} ({p.detail})" for p in house.places_of(CHANNEL)),
     )
-    section.add("newsletters", gettext("Newsletters"), sorted(p.name for p in places(NEWSLETTER)))
-    providers = {f"{row.name} ({row.country})" for row in present() if row.name}
+    section.add(
+        "newsletters", gettext("Newsletters"), sorted(p.name for p in house.places_of(NEWSLETTER))
+    )
+    providers = {f"{row.name} ({row.country})" for row in house.providers if row.name}
     section.add("providers", gettext("Companies that get data"), sorted(providers))
-    purposes = {
-        str(field.purpose)
-        for activity in activities()
-        for _name, field in fields_of(activity.classes)
-    }
+    purposes = {str(field.purpose) for _name, field in house.fields}
     section.add("purposes", gettext("Purposes"), sorted(purposes))
     return section
 
 
-def _description() -> Section:
+def _description(house: House) -> Section:
     section = Section("description", gettext("Systematic description (Art. 35(7)(a) GDPR)"))
     section.add(
         "flow",
@@ -173,20 +172,19 @@ def _description() -> Section:
             gettext("One word ends a subscription; everything else is described in the register."),
         ],
     )
-    section.add("activities", gettext("Activities"), [str(each.title) for each in activities()])
-    used = {str(f.klass) for a in activities() for _name, f in fields_of(a.classes)}
     section.add(
-        "data", gettext("Categories of data"), [str(KLASSES[k]) for k in KLASSES if k in used]
+        "activities", gettext("Activities"), [str(each.title) for each in activities(house)]
     )
+    section.add("data", gettext("Categories of data"), categories(house.fields))
     section.add(
         "transfers",
         gettext("Transfers to third countries"),
-        register.transfer_lines(list(present())),
+        register.transfer_lines(house.providers),
     )
     return section
 
 
-def _necessity(language: str) -> Section:
+def _necessity(house: House, language: str) -> Section:
     section = Section("necessity", gettext("Necessity and proportionality (Art. 35(7)(b) GDPR)"))
     section.add(
         "built",
@@ -207,12 +205,14 @@ def _necessity(language: str) -> Section:
         ],
     )
     section.add(
-        "own", gettext("Assessment of the publisher"), _or_open(text_of("necessity", language))
+        "own",
+        gettext("Assessment of the publisher"),
+        _or_open(house.text_of("necessity", language)),
     )
     return section
 
 
-def _risks() -> list[Section]:
+def _risks(house: House) -> list[Section]:
     sections = []
     for risk in RISKS:
         section = Section(f"risk.{risk.key}", gettext("Risk: %(risk)s") % {"risk": risk.title})
@@ -220,26 +220,33 @@ def _risks() -> list[Section]:
         section.add("severity", gettext("Severity for people"), str(risk.severity))
         section.add("measures", gettext("Measures"), [str(measure) for measure in risk.measures])
         if risk.key == "provider":
-            section.add("warnings", gettext("Known about your providers"), _known_warnings())
+            section.add("warnings", gettext("Known about your providers"), _known_warnings(house))
         section.add("left", gettext("Residual risk"), str(risk.left))
         sections.append(section)
     return sections
 
 
-def _known_warnings() -> list[str]:
+def _known_warnings(house: House) -> list[str]:
     return [
-        f"{row.name}: {warning}" for row in present() if row.channel for warning in warnings_of(row)
+        f"{row.name}: {warning}"
+        for row in house.providers
+        if row.channel
+        for warning in warnings_of(row)
     ]
 
 
-def _people(language: str) -> Section:
+def _people(house: House, language: str) -> Section:
     section = Section("decision", gettext("Views, advice and conclusion"))
     section.add(
-        "views", gettext("Views of the people concerned"), _or_open(text_of("views", language))
+        "views",
+        gettext("Views of the people concerned"),
+        _or_open(house.text_of("views", language)),
     )
-    advice = _or_open(text_of("advice", language))
+    advice = _or_open(house.text_of("advice", language))
     section.add("advice", gettext("Advice of the data-protection officer"), advice)
-    section.add("conclusion", gettext("Conclusion"), _or_open(text_of("conclusion", language)))
+    section.add(
+        "conclusion", gettext("Conclusion"), _or_open(house.text_of("conclusion", language))
+    )
     return section
 
 

@@ -20,6 +20,7 @@ from privacy.access import Actor
 from privacy.audit import canonical, record
 from privacy.models import ProcessingRecord
 from privacy.records.assessment import assessment, new_since
+from privacy.records.house import House, house_on
 from privacy.records.layout import Change, Document, compare
 from privacy.records.register import processor_register, register
 from privacy.requests.print import breakable, pdf
@@ -28,7 +29,7 @@ Kind = ProcessingRecord.Kind
 LANGUAGES = ("de", "en")
 # One at a time: the versions of a kind are counted without gaps.
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('privacy_processingrecord'))"
-MAKERS: dict[str, Callable[[date, str], Document]] = {
+MAKERS: dict[str, Callable[[House, str], Document]] = {
     Kind.CONTROLLER: register,
     Kind.PROCESSOR: processor_register,
     Kind.ASSESSMENT: assessment,
@@ -53,10 +54,10 @@ class State:
         return str(Kind(self.kind).label)
 
 
-def as_data(kind: str, language: str, day: date | None = None) -> dict[str, Any]:
-    """What the document says now, in one language."""
+def as_data(kind: str, language: str, house: House | None = None) -> dict[str, Any]:
+    """What the document says now, or of a house that was gathered before, in one language."""
     with translation.override(language):
-        return MAKERS[kind](day or today(), language).data()
+        return MAKERS[kind](house or house_on(today()), language).data()
 
 
 def today() -> date:
@@ -65,23 +66,22 @@ def today() -> date:
     return timezone.now().astimezone(ZoneInfo(settings.DISPLAY_TIME_ZONE)).date()
 
 
-def made_now(kind: str) -> bytes:
+def made_of(house: House, kind: str) -> bytes:
     """The exact bytes of both languages, as they would be stored."""
-    return canonical({language: as_data(kind, language) for language in LANGUAGES})
+    return canonical({language: as_data(kind, language, house) for language in LANGUAGES})
 
 
-def state_of(kind: str) -> State:
-    return State(kind, latest(kind), made_now(kind))
+def state_of(kind: str, house: House | None = None) -> State:
+    return State(kind, latest(kind), made_of(house or house_on(today()), kind))
 
 
 def states() -> list[State]:
     """All kinds; the processor's register only where somebody is named on whose behalf we send."""
-    from privacy.records.texts import text_of
-
+    house = house_on(today())
     kinds = [Kind.CONTROLLER, Kind.ASSESSMENT]
-    if text_of("clients", "de") or latest(Kind.PROCESSOR):
+    if house.text_of("clients", "de") or latest(Kind.PROCESSOR):
         kinds.insert(1, Kind.PROCESSOR)
-    return [state_of(kind) for kind in kinds]
+    return [state_of(kind, house) for kind in kinds]
 
 
 def latest(kind: str) -> ProcessingRecord | None:

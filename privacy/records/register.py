@@ -4,75 +4,71 @@ Nothing in it depends on when it was made: the same facts give the same document
 """
 
 from collections.abc import Iterable
-from datetime import date
 
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from privacy.models import Controller, ProcessingRecord, Processor, RetentionRule
-from privacy.records.activities import (
-    KLASSES,
-    Activity,
-    activities,
-    fields_of,
-    term_words,
-)
+from privacy.models import Controller, ProcessingRecord, Processor
+from privacy.records.activities import Activity, activities, categories, term_words
+from privacy.records.house import House
 from privacy.records.layout import Document, Section
 from privacy.records.measures import MEASURES
-from privacy.records.places import CHANNEL, NEWSLETTER, places
+from privacy.records.places import CHANNEL, NEWSLETTER
 from privacy.records.processors import (
     Role,
     missing_of,
-    present,
     transfer_words,
     warnings_of,
 )
-from privacy.records.texts import text_of
 from privacy.requests.export.words import class_name
-from privacy.retention.rules import rules_on
 
 Kind = ProcessingRecord.Kind
 
 
-def register(day: date, language: str) -> Document:
-    """Art. 30(1): the controller's own, in the active language, by the rules of `day`."""
-    rules = {rule.data_class: rule for rule in rules_on(day)}
-    providers = list(present())
+def register(house: House, language: str) -> Document:
+    """Art. 30(1): the controller's own, in the active language."""
     title = _("Register of processing activities (Art. 30(1) GDPR)")
     return Document(
         Kind.CONTROLLER,
         language,
         title,
         [
-            controller_section(),
-            *(_activity(activity, rules, providers) for activity in activities()),
-            recipients_section(providers),
-            measures_section(),
-            inventory_section(),
+            controller_section(house.controller),
+            *(_activity(house, activity) for activity in activities(house)),
+            recipients_section(house),
+            measures_section(house, language),
+            inventory_section(house),
         ],
     )
 
 
-def processor_register(day: date, language: str) -> Document:
+def processor_register(house: House, language: str) -> Document:
     """Art. 30(2): for a house that sends on behalf of others, who stand in the text `clients`."""
-    providers = list(present())
     title = _("Register of a processor (Art. 30(2) GDPR)")
     clients = Section("clients", _("On whose behalf"))
-    clients.add("clients", _("Controllers"), _or_unknown(text_of("clients", language)))
+    clients.add("clients", _("Controllers"), _or_unknown(house.text_of("clients", language)))
     done = Section("categories", _("Categories of processing"))
-    done.add("categories", _("Carried out for each of them"), [str(a.title) for a in activities()])
+    done.add(
+        "categories",
+        _("Carried out for each of them"),
+        [str(each.title) for each in activities(house)],
+    )
     return Document(
         Kind.PROCESSOR,
         language,
         title,
-        [controller_section(), clients, done, recipients_section(providers), measures_section()],
+        [
+            controller_section(house.controller),
+            clients,
+            done,
+            recipients_section(house),
+            measures_section(house, language),
+        ],
     )
 
 
-def controller_section() -> Section:
+def controller_section(row: Controller | None) -> Section:
     """Who answers for it (Art. 30(1)(a))."""
     section = Section("controller", _("Who is responsible"))
-    row = Controller.objects.filter(pk=1).first()
     if row is None:
         section.add("name", _("Name"), _("not filled in yet"))
         return section
@@ -85,23 +81,22 @@ def controller_section() -> Section:
     return section
 
 
-def _activity(
-    activity: Activity, rules: dict[str, RetentionRule], providers: list[Processor]
-) -> Section:
+def _activity(house: House, activity: Activity) -> Section:
     """Purposes, people, data, recipients, transfers and terms (Art. 30(1)(b) to (f))."""
-    fields = [field for _name, field in fields_of(activity.classes)]
-    ruled = [rules[name] for name in activity.classes if name in rules]
-    used = [row for row in providers if activity.uses_channels or row.channel is None]
+    fields = house.fields_of(activity.classes)
+    ruled = [house.rules[name] for name in activity.classes if name in house.rules]
+    used = [row for row in house.providers if activity.uses_channels or row.channel is None]
     section = Section(f"activity.{activity.key}", str(activity.title))
-    section.add("purposes", _("Purposes"), _unique(str(field.purpose) for field in fields))
+    section.add("purposes", _("Purposes"), _unique(str(field.purpose) for _n, field in fields))
     section.add("basis", _("Legal basis"), _unique(_(rule.legal_basis) for rule in ruled))
     section.add("subjects", _("People concerned"), _unique(map(str, activity.subjects)))
-    kinds = {str(field.klass) for field in fields}
-    section.add("data", _("Categories of data"), [str(KLASSES[k]) for k in KLASSES if k in kinds])
+    section.add("data", _("Categories of data"), categories(fields))
     if activity.uses_channels:
-        section.add("newsletters", _("Newsletters"), [p.name for p in places(NEWSLETTER)])
+        section.add("newsletters", _("Newsletters"), [p.name for p in house.places_of(NEWSLETTER)])
         section.add(
-            "channels", _("Channels"), [_channel(p.name, p.detail) for p in places(CHANNEL)]
+            "channels",
+            _("Channels"),
+            [_channel(p.name, p.detail) for p in house.places_of(CHANNEL)],
         )
     section.add("recipients", _("Recipients"), _recipients(used))
     section.add("transfers", _("Transfers to third countries"), transfer_lines(used))
@@ -110,13 +105,13 @@ def _activity(
     return section
 
 
-def recipients_section(providers: list[Processor]) -> Section:
+def recipients_section(house: House) -> Section:
     """Everybody outside who gets data, with contract and safeguards (Art. 28, 30(1)(d), (e))."""
     section = Section("recipients", _("Recipients, contracts and transfers"))
-    for row in providers:
+    for row in house.providers:
         section.add(f"processor.{row.pk}", row.name or _("without a name"), _facts(row))
-    known = {row.channel for row in providers}
-    for place in places(CHANNEL):
+    known = {row.channel for row in house.providers}
+    for place in house.places_of(CHANNEL):
         if place.ref not in known:
             words = _("The profile of this channel has not been filled in.")
             section.add(f"channel.{place.ref}", _channel(place.name, place.detail), words)
@@ -159,23 +154,22 @@ def transfer_lines(providers: list[Processor]) -> list[str]:
     return _unique(lines) or [_("none")]
 
 
-def measures_section() -> Section:
+def measures_section(house: House, language: str) -> Section:
     """Art. 30(1)(g): what the software does, and what the publisher adds."""
     section = Section("measures", _("Technical and organisational measures (Art. 32 GDPR)"))
     for key, title, lines in MEASURES:
         section.add(key, str(title), [str(line) for line in lines])
-    language = (get_language() or "de")[:2]
-    section.add("own", _("Of the house"), text_of("measures", language))
+    section.add("own", _("Of the house"), house.text_of("measures", language))
     return section
 
 
-def inventory_section() -> Section:
+def inventory_section(house: House) -> Section:
     """Every field that is about people: whoever adds one changes the register."""
     section = Section("inventory", _("Annex: every field about people"))
-    for activity in activities():
+    for activity in activities(house):
         lines = [
             f"{name}: {field.purpose}" + (f" ({_('sealed')})" if field.sealed else "")
-            for name, field in fields_of(activity.classes)
+            for name, field in house.fields_of(activity.classes)
         ]
         section.add(activity.key, str(activity.title), lines)
     return section

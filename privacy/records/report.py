@@ -6,9 +6,10 @@ from django.conf import settings
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from privacy.models import Controller, Incident
+from privacy.models import Incident
 from privacy.records import affected
-from privacy.records.activities import KLASSES, activities, fields_of
+from privacy.records.activities import activities, categories
+from privacy.records.house import House, house_on
 from privacy.records.incidents import people_of, texts_of
 from privacy.records.layout import Document, Section
 from privacy.records.register import controller_section
@@ -17,12 +18,18 @@ from privacy.records.register import controller_section
 def report(incident: Incident, language: str) -> Document:
     """In the active language; what is not known yet is said to be so (Art. 33(4))."""
     texts = {key: text.splitlines() for key, text in texts_of(incident).items()}
+    house = house_on(incident.aware_at.date())
     title = _("Report of a personal data breach %(number)s") % {"number": incident.number}
     return Document(
         "breach",
         language,
         title,
-        [controller_section(), _times(incident, texts), _what(incident, texts), _next(texts)],
+        [
+            controller_section(house.controller),
+            _times(incident, texts),
+            _what(house, incident, texts),
+            _next(house, texts),
+        ],
     )
 
 
@@ -39,7 +46,7 @@ def _times(incident: Incident, texts: dict[str, list[str]]) -> Section:
     return section
 
 
-def _what(incident: Incident, texts: dict[str, list[str]]) -> Section:
+def _what(house: House, incident: Incident, texts: dict[str, list[str]]) -> Section:
     """Art. 33(3)(a)."""
     counts = people_of(incident)
     section = Section("what", _("Nature of the breach (Art. 33(3)(a) GDPR)"))
@@ -54,8 +61,8 @@ def _what(incident: Incident, texts: dict[str, list[str]]) -> Section:
         ],
     )
     section.add("scopes", _("Known from"), [_scope(scope.kind) for scope in incident.scopes.all()])
-    used = {str(f.klass) for a in activities() for _n, f in fields_of(a.classes) if a.uses_channels}
-    section.add("data", _("Categories of data"), [str(KLASSES[k]) for k in KLASSES if k in used])
+    classes = [name for each in activities(house) if each.uses_channels for name in each.classes]
+    section.add("data", _("Categories of data"), categories(house.fields_of(tuple(classes))))
     section.add("keys", _("Were keys compromised?"), str(incident.get_keys_display()))
     section.add(
         "sealed",
@@ -66,10 +73,9 @@ def _what(incident: Incident, texts: dict[str, list[str]]) -> Section:
     return section
 
 
-def _next(texts: dict[str, list[str]]) -> Section:
+def _next(house: House, texts: dict[str, list[str]]) -> Section:
     """Art. 33(3)(b) to (d)."""
-    controller = Controller.objects.filter(pk=1).first()
-    contact = controller.dpo_contact.splitlines() if controller else []
+    contact = house.controller.dpo_contact.splitlines() if house.controller else []
     section = Section("next", _("Contact, consequences, measures (Art. 33(3)(b) to (d) GDPR)"))
     section.add("contact", _("Contact for questions"), _or_unknown(contact))
     section.add(

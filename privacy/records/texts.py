@@ -27,10 +27,7 @@ LANGUAGES = ("de", "en")
 def text_of(key: str, language: str) -> list[str]:
     """Its lines in this language, or in the other one if only that was written."""
     row = RecordText.objects.filter(key=key).first()
-    if row is None:
-        return []
-    text = {"de": row.text_de or row.text_en, "en": row.text_en or row.text_de}[language]
-    return text.splitlines()
+    return row.lines(language) if row else []
 
 
 @transaction.atomic

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from privacy.models import Incident, Processor
 from privacy.records import documents, review
+from privacy.records.assessment import new_since
 from privacy.records.incidents import open_ones
 from privacy.records.places import CHANNEL, places
 from privacy.records.processors import missing_of, present, profile_of
@@ -80,16 +81,20 @@ def _channels() -> Iterator[Item]:
 
 
 def _records() -> Iterator[Item]:
-    for state in documents.states():
-        url = reverse("privacy:record", args=[state.kind])
-        new = documents.needs_new_look(state)
-        if state.stored is None:
-            yield Item(state.label, _("no version has been stored yet"), url, "wait")
-        elif new:
+    """Compared in one language only: this list is looked at often."""
+    for kind in (documents.Kind.CONTROLLER, documents.Kind.ASSESSMENT):
+        stored = documents.latest(kind)
+        url, label = reverse("privacy:record", args=[kind]), str(kind.label)
+        if stored is None:
+            yield Item(label, _("no version has been stored yet"), url, "wait")
+            continue
+        before, now = documents.document_of(stored, "en"), documents.as_data(kind, "en")
+        new = new_since(before, now) if kind == documents.Kind.ASSESSMENT else []
+        if new:
             text = _("look again, because there is something new: %(new)s")
-            yield Item(state.label, text % {"new": "; ".join(new[:3])}, url, "wait")
-        elif state.is_outdated:
-            yield Item(state.label, _("the stored version is outdated"), url, "info")
+            yield Item(label, text % {"new": "; ".join(new[:3])}, url, "wait")
+        elif before != now:
+            yield Item(label, _("the stored version is outdated"), url, "info")
 
 
 def _reviews(now: datetime) -> Iterator[Item]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from privacy.access import Actor, NotAllowed
 from privacy.audit import record
@@ -160,7 +160,7 @@ def test_the_clock_runs_72_hours_from_when_it_was_known(incident, officer):
     assert incident.report_due_at == at(72)
     (item,) = [one for one in todo.items(at(50)) if "2026-01" in one.title]
     assert (item.urgency, item.due_at) == ("bad", at(72))
-    assert item.text.startswith("22 ")
+    assert "22" in item.text
 
     incidents.decide(incident=incident, risk="normal", reasons="Schlüssel unklar", actor=officer)
     incidents.report_made(incident=incident, at=at(60), reference="LfDI-1", actor=officer)
@@ -297,8 +297,8 @@ def test_nobody_is_told_without_a_high_risk_or_without_words(incident, officer, 
 
 
 def test_the_report_has_what_the_authority_asks_for(incident, high):
-    said = str(report(incident, "en").data())
+    with translation.override("en"):
+        said = str(report(incident, "en").data())
 
-    for needed in (TEXTS["what"], "AES-256-GCM", "2 subscribers", "not known yet", "72"):
-        assert needed in said or needed == "72", needed
-    assert "Contact for questions" in said
+    for needed in (TEXTS["what"], "AES-256-GCM", "2 subscribers", "not known yet", "Contact for"):
+        assert needed in said, needed
