@@ -7,7 +7,7 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from messengers.channels import adapter_of
@@ -32,12 +32,14 @@ ROWS_AT_A_TIME = 5_000
 RETENTION = Actor.system("retention")
 
 
-def expire_opt_ins(now: datetime) -> int:
-    """Erase questions whose term is over, with the person if nothing else is known of them."""
-    expired = OptIn.objects.filter(erase_at__lte=now).exclude(
-        Q(token_hash=None, address__subject__in=holds.held("pending_opt_in_chat"))
-        | Q(token_hash__isnull=False, address__subject__in=holds.held("pending_opt_in"))
-    )
+def expire_opt_ins(now: datetime, *, is_chat: bool = True) -> int:
+    """Erase questions whose term is over, with the person if nothing else is known of them.
+
+    Those by mail have a link, and a term of their own.
+    """
+    held = holds.held("pending_opt_in_chat" if is_chat else "pending_opt_in")
+    expired = OptIn.objects.filter(erase_at__lte=now, token_hash__isnull=is_chat)
+    expired = expired.exclude(address__subject__in=held)
     return sum(_expire(opt_in) for opt_in in expired.select_related("address")[:AT_A_TIME])
 
 

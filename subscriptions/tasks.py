@@ -29,7 +29,12 @@ def tick() -> None:
 @expires("pending_opt_in", often=True)
 def expire_opt_ins(now: datetime) -> int:
     """Requests nobody confirmed, with the person; each row knows the end of its term."""
-    return forget.expire_opt_ins(now) + forget.forget_strangers(now)
+    return forget.expire_opt_ins(now, is_chat=False) + forget.forget_strangers(now)
+
+
+@expires("pending_opt_in_chat", often=True)
+def expire_questions(now: datetime) -> int:
+    return forget.expire_opt_ins(now, is_chat=True)
 
 
 @expires("pending_opt_in", often=True)

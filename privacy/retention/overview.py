@@ -16,8 +16,6 @@ from privacy.retention.terms import Term
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-BAR_WIDTH = 560
-BAR_STEP = 40
 
 
 @dataclass(frozen=True)
@@ -84,20 +82,10 @@ def term_words(term: Term) -> str:
 
 
 def chart(found: list[Row]) -> dict[str, object]:
-    """What is stored by class, the most on top, as plain numbers for an SVG."""
+    """What is stored by class, the most on top, and the longest bar."""
     stored = sorted((row for row in found if row.count.total), key=lambda row: -row.count.total)
-    most = max((row.count.total for row in stored), default=1)
-    bars = [
-        {
-            "label": row.called,
-            "count": row.count.total,
-            "text_y": number * BAR_STEP + 14,
-            "y": number * BAR_STEP + 20,
-            "width": max(2, round(BAR_WIDTH * row.count.total / most)),
-        }
-        for number, row in enumerate(stored)
-    ]
-    return {"bars": bars, "height": BAR_STEP * len(bars), "width": BAR_WIDTH + 20}
+    bars = [(row.called, row.count.total) for row in stored]
+    return {"bars": bars, "top": max((count for _label, count in bars), default=1)}
 
 
 def progress(items: list[RetentionItem]) -> dict[str, int]:

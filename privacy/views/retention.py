@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -207,6 +208,7 @@ def hold_list(request: HttpRequest) -> HttpResponse:
 @never_cache
 @staff_page("retention.manage")
 @require_POST
+@transaction.atomic
 def hold(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One hold with its reason, which may name people: so the look at it is written down."""
     one = get_object_or_404(LegalHold.objects.select_related("owner"), pk=pk)

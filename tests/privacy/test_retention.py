@@ -73,7 +73,6 @@ def test_terms_end_to_the_minute(db, data_class, start, end):
 
 # Classes of which nothing is stored, or that end with their purpose and not with a date.
 NOTHING_STORED = {"voice_call_consent"}
-REMOVED_WITH = {"pending_opt_in_chat": "pending_opt_in"}
 
 
 def test_every_class_is_counted_and_every_rule_with_a_term_is_carried_out():
@@ -81,7 +80,7 @@ def test_every_class_is_counted_and_every_rule_with_a_term_is_carried_out():
     with_term = {name for name, rule in DEFAULTS.items() if not term_of(rule).is_open}
 
     assert {one.data_class for one in stock.stocks()} | NOTHING_STORED == set(DEFAULTS)
-    assert with_term - NOTHING_STORED - set(REMOVED_WITH) <= set(doing)
+    assert with_term - NOTHING_STORED <= set(doing)
     for name in with_term - NOTHING_STORED:
         assert any(one.due or one.files for one in stock.stocks(name)), name
 

@@ -129,7 +129,7 @@ def test_the_overview_shows_each_rule_and_proves_that_nothing_is_late(dpo):
     assert "nothing is here that should have gone by last night" in page
     assert "30 days" in page
     assert "3 years, to 31 December" in page
-    assert '<svg class="chart"' in page
+    assert '<ul class="bars bars-wide">' in page
     assert "badge-bad" not in page
 
 
