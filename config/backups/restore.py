@@ -17,7 +17,15 @@ from config.backups.manifest import BLOCK, Manifest
 from messengers import instance
 from privacy.access import Actor
 from privacy.audit import record
-from privacy.vault import EpochUnknown, confirm_root_key, keyfile, tombstone, tombstones, wrapping
+from privacy.vault import (
+    EpochUnknown,
+    confirm_root_key,
+    epochs,
+    keyfile,
+    tombstone,
+    tombstones,
+    wrapping,
+)
 from privacy.vault.replay import replay
 from privacy.vault.tombstones import Stone
 
@@ -71,6 +79,7 @@ def restore(
     instance.silence(ACTOR)
     say("Erasing again who was erased since …")
     done = replay(lambda count: None)
+    epochs.rewrap()  # secrets of the house in older data are under an older key
     with transaction.atomic():
         facts: dict[str, int | str | bool] = {
             "data": data is not None,

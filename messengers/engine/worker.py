@@ -154,6 +154,9 @@ class Worker:
             return self.lines[channel]
         except (OperationalError, InterfaceError):
             raise
+        except KeystoreDown:
+            log.warning("keystore_down")  # its secrets wait, as everybody's keys do
+            return None
         except Exception as error:
             log.error("channel_broken", channel=str(channel), error=type(error).__name__)
             pause_channel(channel, "auth_config", BROKEN_CHANNEL_WAIT)

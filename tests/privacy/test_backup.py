@@ -136,6 +136,7 @@ def test_the_drill(drill, key_file, places, monkeypatch) -> None:  # noqa: F811
         assert reveal(Address.objects.get(subject=living)) == phone(LIVING)
         assert not Address.objects.filter(subject=late.subject).exists()
         assert AuditEntry.objects.filter(action="backup.restored").count() == 1
+        assert epochs.rows_on_old_keys() == 0  # secrets of last week's data included
 
         dispatch = make_dispatch(gates[LIVING:])
         instance.advance_now()
