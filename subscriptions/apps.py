@@ -9,6 +9,7 @@ class SubscriptionsConfig(AppConfig):
     def ready(self) -> None:
         from privacy.requests import approvals
         from subscriptions.actions import proposals
+        from subscriptions.imports import jobs  # noqa: F401  # a worker has to know its task
 
         approvals.register(
             proposals.KIND,

@@ -28,6 +28,7 @@ urlpatterns = [
     path("imports/new/", imports.new_import, name="import_new"),
     path("imports/<uuid:import_id>/", imports.one_import, name="import"),
     path("imports/<uuid:import_id>/report.csv", imports.report, name="import_report"),
+    path("imports/<uuid:import_id>/progress/", imports.progress, name="import_progress"),
     path("imports/<uuid:import_id>/load/", imports.load, name="import_load"),
     path("imports/<uuid:import_id>/approve/", imports.approve, name="import_approve"),
     path("imports/<uuid:import_id>/reject/", imports.reject, name="import_reject"),

@@ -24,6 +24,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from messengers.models import Channel
 from privacy.access import Actor, NotAllowed, actor_of, can, require_staff, staff_page, visible_to
+from privacy.models import User
 from subscriptions.desk_views.lists import Chart, page_of
 from subscriptions.errors import ImportDecided, ImportRefused, SameHands
 from subscriptions.imports import (
@@ -31,6 +32,7 @@ from subscriptions.imports import (
     MAX_BYTES,
     approve_import,
     check_import,
+    jobs,
     load_import,
     reject_import,
     report_csv,
@@ -162,8 +164,11 @@ def new_import(request: HttpRequest) -> HttpResponse:
 def one_import(request: HttpRequest, import_id: UUID) -> HttpResponse:
     found, actor = _found(request, import_id), actor_of(request)
     counted = [(str(CODES[code]), found.counts.get(code, 0)) for code in CODES]
+    job = jobs.job_of(found)
     context = {
         "import": found,
+        "job": job,
+        "is_running": jobs.running(found) is not None,
         **figures(found),
         "chart": Chart.of(_("What the check found"), [pair for pair in counted if pair[1]]),
         "report": [(line, CODES[code]) for line, code in found.report[:LINES_SHOWN]],
@@ -185,12 +190,30 @@ def report(request: HttpRequest, import_id: UUID) -> StreamingHttpResponse:
     return response
 
 
+@import_page
+@require_safe
+def progress(request: HttpRequest, import_id: UUID) -> HttpResponse:
+    """How far a worker is; when it is over the whole page is loaded anew."""
+    found = _found(request, import_id)
+    job = jobs.job_of(found)
+    if job is None or not jobs.running(found):
+        answer = HttpResponse(status=204)
+        answer["HX-Refresh"] = "true"
+        return answer
+    return render(request, "subscriptions/_import_job.html", {"import": found, "job": job})
+
+
 Act = Callable[..., object]
 
 
-def _decide(request: HttpRequest, import_id: UUID, act: Act, done: str) -> HttpResponse:
-    """Run one of the actions on an import and say what came of it."""
+def _decide(
+    request: HttpRequest, import_id: UUID, act: Act, done: str, verb: str = ""
+) -> HttpResponse:
+    """Run one of the actions on an import and say what came of it; a worker does the long ones."""
     found = _found(request, import_id)
+    if verb and jobs.is_long(found) and isinstance(request.user, User):
+        jobs.begin(found, verb, request.user)
+        return redirect("import", import_id)
     try:
         act(imported=found, actor=actor_of(request))
     except (ImportDecided, ImportRefused, SameHands) as error:
@@ -204,14 +227,14 @@ def _decide(request: HttpRequest, import_id: UUID, act: Act, done: str) -> HttpR
 @require_POST
 def load(request: HttpRequest, import_id: UUID) -> HttpResponse:
     done = _("All good rows have been loaded. They now wait for approval.")
-    return _decide(request, import_id, load_import, done)
+    return _decide(request, import_id, load_import, done, "load")
 
 
 @staff_page(APPROVE)
 @require_POST
 def approve(request: HttpRequest, import_id: UUID) -> HttpResponse:
     done = _("Approved. These people can be written to from now on.")
-    return _decide(request, import_id, approve_import, done)
+    return _decide(request, import_id, approve_import, done, "approve")
 
 
 @import_page
