@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from messengers.addresses import get_or_create_address
 from messengers.models import Delivery
 from privacy.access import Actor
 from privacy.models import Controller, Request
@@ -66,7 +67,7 @@ def page(new_page, live_server, dpo):
 
 
 @pytest.fixture
-def world(say, dpo):
+def world(say, dpo, staff, mail):
     """Three people who subscribed: one asked, one was exported, one is to be erased."""
     officer = Actor.staff(dpo)
     for number in NUMBERS:
@@ -83,7 +84,20 @@ def world(say, dpo):
         subject=None, kind="access", origin="staff", verified=False,
         received_at=timezone.now() - timedelta(days=40), actor=officer,
     )  # fmt: skip
-    return {"asked": asked, "exported": exported, "erased": erased, "letter": letter}
+    get_or_create_address(mail, "kaethe@example.org", subject=exported.subject)
+    more = {"origin": "chat", "verified": True, "actor": officer, "received_at": timezone.now()}
+    wrong = actions.open_request(subject=asked.subject, kind="rectification", **more)
+    actions.rectify(request=wrong, changes={"first_name": "Käthe"}, actor=officer)
+    held = actions.open_request(subject=asked.subject, kind="restriction", **more)
+    actions.complete(request=held, actor=officer)
+    given = {"reasons": "Missbrauch", "evidence": "40 Anfragen im Mai"}
+    actions.propose_refusal(
+        request=letter, actor=Actor.staff(staff("dpo", email="b@b.de")), **given
+    )
+    return {
+        "asked": asked, "exported": exported, "erased": erased, "letter": letter,
+        "wrong": wrong, "held": held,
+    }  # fmt: skip
 
 
 def check(page, name):
@@ -101,7 +115,8 @@ def test_every_page_of_the_desk(page, live_server, world):
 
     see("requests")
     see("new_request")
-    for name in ("asked", "exported", "erased", "letter"):
+    see("approvals")
+    for name in ("asked", "exported", "erased", "letter", "wrong", "held"):
         tab.goto(live_server.url + reverse("privacy:request", args=[world[name].pk]))
         check(tab, f"request-{name}")
     see("confirm_erasure", world["erased"].pk)
@@ -161,11 +176,26 @@ def test_pages_by_link(new_page, live_server, world, dpo, settings):
     actions.deliver_package(request=world["exported"], actor=officer)
     tab.goto(path())
     check(tab, "link-package")
+    tab.locator("#code").fill("1")
+    tab.locator("button[type=submit]").click()
+    tab.wait_for_selector("#code_wrong")
+    check(tab, "link-package-wrong-code")
+    codes = [given["code"] for _, name, given in sent if name.endswith("package_code.txt")]
+    tab.locator("#code").fill(codes[-1])
     with tab.expect_download() as download:
         tab.locator("button[type=submit]").click()
     assert download.value.suggested_filename == f"jawort-{world['exported'].number}.zip"
     tab.goto(path())
     check(tab, "link-gone")
+    again = actions.open_request(
+        subject=world["exported"].subject, kind="portability", origin="chat", verified=True,
+        received_at=timezone.now(), actor=officer,
+    )  # fmt: skip
+    tab.goto(path())
+    check(tab, "link-not-me")
+    tab.locator("button[type=submit]").click()
+    tab.wait_for_load_state()
+    assert again.number in tab.content()
     letter = actions.open_request(
         subject=world["asked"].subject, kind="erasure", origin="staff", verified=False,
         received_at=timezone.now(), actor=officer,
