@@ -76,7 +76,7 @@ def running(imported: Import) -> ImportJob | None:
     return rows.filter(beat_at__gt=since).first()
 
 
-@shared_task(ignore_result=True, queue="send", time_limit=LONGEST_SECONDS, soft_time_limit=None)
+@shared_task(ignore_result=True, queue="send", time_limit=LONGEST_SECONDS)
 def carry_out(import_id: str) -> None:
     """Run the step that was begun. Twice is harmless: the second finds it done."""
     run(UUID(import_id))

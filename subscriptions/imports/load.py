@@ -25,7 +25,7 @@ from subscriptions.models import (
 
 ROWS_AT_A_TIME = 1_000
 # What the ledger calls the way in: who bought something has agreed to nothing.
-METHOD = {
+METHOD: dict[str, str] = {
     Subscription.LegalBasis.CONSENT: "import",
     Subscription.LegalBasis.EXISTING_CUSTOMER: "existing_customer",
 }
@@ -169,7 +169,7 @@ def _change(imported: Import, place: Place, subscription: Subscription, now: dat
         channel_kind=imported.channel.kind,
         canonical=verdict.canonical,
         state=State.REQUESTED if is_good else State.WITHDRAWN,
-        method=METHOD[Subscription.LegalBasis(imported.legal_basis)] if is_good else "import",
+        method=METHOD[imported.legal_basis] if is_good else "import",
         at=verdict.consent_at or now,
         evidence=evidence,
     )
