@@ -11,9 +11,9 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Exists, OuterRef
 
+from privacy.audit import Log, prune
 from privacy.models import Request
 from privacy.retention import holds
-from privacy.retention.pruning import Log, prune
 from privacy.retention.rules import starts_before
 from privacy.retention.stock import keeps, warns
 from privacy.vault import shred
@@ -65,7 +65,7 @@ def forget_records(now: datetime) -> int:
     for subject in _without_other_evidence({subject for _record, subject in found}, records):
         shred(subject, "evidence")
     Evidence.objects.filter(record__in=records).delete()
-    return prune(Log.CONSENT, records, before)
+    return prune(Log.CONSENT, records, before=before)
 
 
 def _due_records(before: datetime) -> list[tuple[UUID, UUID]]:

@@ -6,7 +6,6 @@ commits after one of these has been committed.
 """
 
 from collections.abc import Collection
-from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -68,12 +67,6 @@ FINISH = """
      WHERE d.id = ANY(%s) AND d.status = 'running'
        AND NOT EXISTS (SELECT 1 FROM messengers_batch b
                         WHERE b.dispatch_id = d.id AND b.status <> 'done')"""
-
-FORGET = """
-    DELETE FROM messengers_delivery WHERE id IN (
-        SELECT d.id FROM messengers_delivery d JOIN messengers_dispatch s ON s.id = d.dispatch_id
-         WHERE s.finished_at < %s AND s.status IN ('finished', 'cancelled', 'expired')
-         LIMIT 10000)"""
 
 
 @transaction.atomic
@@ -174,14 +167,3 @@ def reconcile() -> int:
         status=Dispatch.Status.RUNNING, kind=Dispatch.Kind.BROADCAST
     ).values_list("id", flat=True)
     return sum(pause(dispatch, "restored") for dispatch in list(running))
-
-
-def forget_deliveries(before: datetime) -> int:
-    """Remove the deliveries of dispatches that ended before a moment; their counts stay.
-
-    Ten thousand rows at a time, so that nothing else waits for it. May run twice.
-    """
-    number = 0
-    while removed := run(FORGET, [before]):
-        number += removed
-    return number

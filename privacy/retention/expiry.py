@@ -7,10 +7,9 @@ from django.db import transaction
 from django.db.models import CASCADE, ProtectedError
 
 from privacy.access import Actor
-from privacy.audit import record
+from privacy.audit import Log, prune, record
 from privacy.models import AuditEntry, ExportPackage, User
 from privacy.requests.export.package import folder
-from privacy.retention.pruning import Log, prune
 from privacy.retention.rules import starts_before
 from privacy.retention.stock import Count, keeps, keeps_files
 
@@ -30,7 +29,8 @@ def prune_entries(now: datetime) -> int:
     """One batch of audit entries keep only their hash, so that all other proofs stay valid."""
     before = starts_before("audit_entry", now)
     old = AuditEntry.objects.filter(at__lt=before).exclude(entry=b"").order_by("at")
-    return prune(Log.AUDIT, list(old.values_list("pk", flat=True)[:ENTRIES_AT_A_TIME]), before)
+    some = old.values_list("pk", flat=True)[:ENTRIES_AT_A_TIME]
+    return prune(Log.AUDIT, some, before=before)
 
 
 @transaction.atomic

@@ -18,7 +18,6 @@ from messengers.outbox import (
     doubts,
     expire,
     finish,
-    forget_deliveries,
     pause,
     reply,
     results_over_time,
@@ -278,17 +277,3 @@ def test_causes_and_times_are_counted(db: None) -> None:
         ("2026-11-21T20:00:00+00:00", "failed", 1),
         ("2026-11-21T20:00:00+00:00", "in_doubt", 2),
     ]
-
-
-def test_old_deliveries_go_and_their_numbers_stay(db: None) -> None:
-    dispatch = in_doubt(3)
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE messengers_dispatch SET finished_at = '2026-01-01'")
-        cursor.execute("SELECT '2026-02-01'::timestamptz")
-        before = cursor.fetchone()[0]
-
-    assert forget_deliveries(before) == 3
-    assert forget_deliveries(before) == 0
-
-    assert Delivery.objects.count() == 0
-    assert counts(dispatch.id)["in_doubt"] == 3

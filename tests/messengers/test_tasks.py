@@ -13,6 +13,7 @@ from messengers.inbox import open_event, seal_event
 from messengers.models import Batch, Delivery, Dispatch, InboundEvent
 from messengers.outbox import counts
 from privacy.retention.rules import ensure_defaults
+from privacy.tasks import destroy_inbox_keys
 from privacy.vault import KeyDestroyed
 from tests.messengers import inbound_double as inbound
 from tests.messengers.house import make_channel, make_dispatch, make_people, phone, states
@@ -101,6 +102,7 @@ def test_bodies_die_with_the_key_of_their_day(db: None) -> None:
     old, fresh = waiting_event(days=40), waiting_event(ref=b"s" * 16)
     assert open_event(old).text == open_event(fresh).text == "Hallo"
 
+    assert destroy_inbox_keys(timezone.now()) == 1
     assert tasks.forget_bodies(timezone.now()) == 1
     assert tasks.forget_bodies(timezone.now()) == 0
 
