@@ -280,7 +280,7 @@ def _evidence_of(
 ) -> dict[str, Any]:
     """Request and answer together: what a court wants to see of both steps (BGH I ZR 164/09)."""
     request = request_of(held)
-    asides = {
+    asides: dict[str, Any] = {
         name: request.pop(name) for name in ("age_declared", "coupled_offer") if name in request
     }
     return {

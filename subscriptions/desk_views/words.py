@@ -260,6 +260,8 @@ def proposal(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     found = get_object_or_404(rows, pk=proposal_id)
     newsletter = found.newsletter
     require(actor_of(request), READ, newsletter.pk)
+    now: Notice | Wording | None
+    html: str
     if found.kind == NOTICE:
         now = current_notice(newsletter, found.language)
         html = to_html(found.text)

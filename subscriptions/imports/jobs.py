@@ -61,7 +61,7 @@ def begin(imported: Import, verb: str, user: User) -> ImportJob:
                 "beat_at": now,
             },
         )
-        carry_out.delay_on_commit(str(imported.pk))
+        transaction.on_commit(lambda: carry_out.delay(str(imported.pk)))
     return job
 
 

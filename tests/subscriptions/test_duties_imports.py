@@ -34,7 +34,7 @@ def test_the_page_asks_a_worker_and_sees_it_move(checked, publisher, client, mon
     settings.JAWORT_DEMO = True  # no second factor here
     client.force_login(publisher)
     asked: list[str] = []
-    monkeypatch.setattr(jobs.carry_out, "delay_on_commit", asked.append)
+    monkeypatch.setattr(jobs.carry_out, "delay", asked.append)
     load, seen = reverse("import_load", args=[checked.pk]), []
 
     client.post(load)
