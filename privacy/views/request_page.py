@@ -30,6 +30,7 @@ from privacy.requests import actions, approvals
 from privacy.requests.answers import EXPORT, PACKAGED, is_held_back
 from privacy.requests.clock import may_extend
 from privacy.requests.closing import REFUSE, outcomes_of
+from privacy.requests.erasure import sweep
 from privacy.requests.erasure.certificate import name_of
 from privacy.requests.erasure.machine import complete_erasure
 from privacy.requests.export.package import is_available
@@ -208,6 +209,7 @@ def _steps(row: Request) -> dict[str, Any]:
     return {
         "steps": [{"row": step, "name": name_of(step.name)} for step in found],
         "current": waiting,
+        "percent": sweep.progress(scan) if scan and scan is waiting else None,
         "residues": scan.facts.get("residues", []) if scan and waiting else [],
         "is_running": bool(found) and row.status == Status.WORKING,
         "certificate": getattr(row, "certificate", None),

@@ -110,6 +110,9 @@ def delete(request: Request, step: RequestStep) -> bool:
     step.facts |= {"rows": {name: count for name, count in sorted(counts.items()) if count}}
     step.facts["suppressed"] = len(prints)
     step.save(update_fields=["facts"])
+    shredding = request.steps.get(name="shred")
+    shredding.facts["suppressed"] = prints  # for the tombstone
+    shredding.save(update_fields=["facts"])
     return True
 
 
@@ -119,12 +122,11 @@ def shred_keys(request: Request, step: RequestStep) -> bool:
     Before it goes, the keystore remembers who it was: an older copy of the data does not know.
     """
     assert request.subject
-    keeps = bool(step.facts["keep_evidence"])
-    if not keeps and must_keep_evidence(request.subject):
-        step.facts["keep_evidence"] = keeps = True
-        step.facts["evidence_held"] = True
-        step.save(update_fields=["facts"])
-    tombstone(request.subject, timezone.now(), evidence=not keeps)
+    keeps = bool(step.facts["keep_evidence"]) or must_keep_evidence(request.subject)
+    prints = [(kind, bytes.fromhex(one)) for kind, one in step.facts.pop("suppressed", [])]
+    step.facts["keep_evidence"] = keeps
+    step.save(update_fields=["facts"])
+    tombstone(request.subject, timezone.now(), evidence=not keeps, suppressed=prints)
     shred(request.subject, "ops")
     if not keeps:
         shred(request.subject, "evidence")

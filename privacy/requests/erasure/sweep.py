@@ -102,15 +102,22 @@ def _next_slice(sweep: Sweep, seekers: Seekers, places: list[Place]) -> bool:
     ends = time.monotonic() + SLICE_SECONDS
     with transaction.atomic():
         held = Sweep.objects.select_for_update().get(pk=sweep.pk)
-        while not held.finished_at and time.monotonic() < ends:
-            place = next((one for one in places if one.name >= held.place), None)
-            if place is None:
-                held.finished_at, held.places = timezone.now(), kinds_of(places)
+        while held.finished_at is None:
+            _read_on(held, seekers, places)
+            if time.monotonic() >= ends:
                 break
-            at = held.at if place.name == held.place else ""
-            _note(held, place, place.look(at, seekers))
         held.save()
         return held.finished_at is None
+
+
+def _read_on(held: Sweep, seekers: Seekers, places: list[Place]) -> None:
+    """One slice of the place that comes next, or the end."""
+    place = next((one for one in places if one.name >= held.place), None)
+    if place is None:
+        held.finished_at, held.places = timezone.now(), kinds_of(places)
+        return
+    at = held.at if place.name == held.place else ""
+    _note(held, place, place.look(at, seekers))
 
 
 def _note(held: Sweep, place: Place, look: Look) -> None:

@@ -6,7 +6,7 @@ from privacy.requests.erasure.places.base import Look, Place, Seekers
 from privacy.requests.erasure.places.folders import folders
 from privacy.requests.erasure.places.memory import memories
 from privacy.requests.erasure.places.sealed import sealed_columns
-from privacy.requests.erasure.places.tables import tables
+from privacy.requests.erasure.places.tables import tables_of
 
 __all__ = ["Look", "Place", "Seekers", "all_places", "kinds_of"]
 
@@ -22,8 +22,8 @@ def kinds_of(places: list[Place]) -> list[str]:
 
 
 def _each() -> Iterator[Place]:
-    yield from tables("default", "tables")
-    yield from tables("keystore", "keystore")
+    yield from tables_of("default", "tables")
+    yield from tables_of("keystore", "keystore")
     yield from sealed_columns()
     yield from folders()
     yield from memories()

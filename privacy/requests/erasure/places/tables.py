@@ -144,7 +144,7 @@ class Table:
         return sql.Identifier(self.schema, self.table)
 
 
-def tables(alias: str, kind: str) -> Iterator[Table]:
+def tables_of(alias: str, kind: str) -> Iterator[Table]:
     """Every table of a database that has anything to read."""
     classified = classification()
     cache = str(settings.CACHES["default"].get("LOCATION", ""))
