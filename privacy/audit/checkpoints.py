@@ -36,10 +36,9 @@ def _make(log: Log, now: datetime) -> Checkpoint | None:
         return None
     name = watch_name(log)
     try:
-        learn_keys(log)
         if size == 0 or (last and last.size == size):
-            well(name, now, size)
             return None
+        learn_keys(log)
         made = sign(log, size, last.size if last else 0, now)
     except SignerSays as error:
         in_trouble(name, now, error.trouble, error.size)

@@ -405,6 +405,11 @@ class Door(BaseHTTPRequestHandler):
     def address_string(self) -> str:
         return "socket" if self.desk.name == "" else super().address_string()
 
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+        """Only what was refused is worth a line."""
+        if int(code) >= 400:
+            super().log_request(code, size)
+
     def log_message(self, text: str, *values: Any) -> None:
         print(time.strftime("%FT%TZ", time.gmtime()), text % values, file=sys.stderr, flush=True)
 

@@ -70,6 +70,10 @@ PAGES = {
     "refuse_approval": (POST, 404),
     "audit": (GET, 200),
     "audit_verify": (POST, 200),
+    "audit_reading": (GET, 200),
+    "audit_report": (GET, 200),
+    "audit_entry": (GET, 404),
+    "audit_proof": (GET, 404),
     "controller": (GET, 200),
 }
 
