@@ -11,6 +11,7 @@ BAR_HEIGHT = 22
 ROW_HEIGHT = 32
 COLUMNS_HEIGHT = 140
 BASELINE = 110
+HEADROOM = 18  # for the words above the columns
 PERCENT = 100
 MARK = 0.8  # width of a mark in percent
 DAY = timedelta(days=1)
@@ -48,7 +49,7 @@ def columns(series: list[tuple[date, int, int]]) -> dict[str, Any]:
     step = WIDTH / max(1, len(series))
     drawn = []
     for number, (day, yes, no) in enumerate(series):
-        heights = [round(BASELINE * count / highest) for count in (yes, no)]
+        heights = [round((BASELINE - HEADROOM) * count / highest) for count in (yes, no)]
         drawn.append(
             {
                 "day": day,

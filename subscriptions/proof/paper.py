@@ -137,7 +137,7 @@ def _proof(facts: Facts) -> dict[str, Any]:
     ]
     if facts.inclusion:
         place = _("%(index)s of %(size)s") % {
-            "index": facts.inclusion.index,
+            "index": facts.inclusion.index + 1,
             "size": facts.inclusion.size,
         }
         rows += [

@@ -168,15 +168,16 @@ def check_entry(package: Package) -> Told:
             "entry.json does not yield the hash of the record.",
         )
     entry = package.entry
+    german, english = STATES.get(entry["state"], (entry["state"], entry["state"]))
     yield (
         HOLDS,
-        f"Eintrag {entry['id']}: „{entry['state']}“ am {entry['time']} (Zeit laut Haus).",
-        f"Record {entry['id']}: “{entry['state']}” at {entry['time']} (the house's own clock).",
+        f"Eintrag {entry['id']}: {german} am {entry['time']} (Uhr des Hauses).",
+        f"Record {entry['id']}: {english} at {entry['time']} (the house's own clock).",
     )
 
 
 def check_wording(package: Package) -> Told:
-    yield from shown(package, "wording", "Der Text, dem zugestimmt wurde", "The wording agreed to")
+    yield from shown(package, "wording", "Der gezeigte Text", "The wording shown")
 
 
 def check_notice(package: Package) -> Told:
@@ -202,7 +203,7 @@ def shown(package: Package, kind: str, german: str, english: str) -> Told:
         raise Wrong(f"{plain} sagt anderes als {name}.", f"{plain} differs from {name}.")
     if kind == "wording" and package.json(name)["notice"] != package.entry["notice_id"]:
         raise Wrong("wording.json nennt einen anderen Hinweis.", "wording.json: another notice.")
-    yield HOLDS, f"{german} ist genau dieser ({plain}).", f"{english} is exactly this ({plain})."
+    yield HOLDS, f"{german} ist genau dieser: {plain}.", f"{english} is exactly this: {plain}."
 
 
 def check_evidence(package: Package) -> Told:
@@ -307,8 +308,8 @@ def check_inclusion(package: Package) -> Told:
         )
     yield (
         HOLDS,
-        f"Der Eintrag ist Nummer {index} von {size} im Verzeichnis des Prüfpunkts.",
-        f"The record is number {index} of {size} in the log of the checkpoint.",
+        f"Der Eintrag ist Nummer {index + 1} von {size} im Verzeichnis des Prüfpunkts.",
+        f"The record is number {index + 1} of {size} in the log of the checkpoint.",
     )
 
 
@@ -562,6 +563,16 @@ READS = {
     "inclusion": (f"{PROOF} oder checkpoint.txt", f"{PROOF} or checkpoint.txt"),
     "checkpoint": ("checkpoint.txt oder policy.txt", "checkpoint.txt or policy.txt"),
     "witnesses": ("checkpoint.txt oder policy.txt", "checkpoint.txt or policy.txt"),
+}
+STATES = {
+    "requested": ("Einwilligung behauptet", "consent claimed"),
+    "given": ("Einwilligung erteilt", "consent given"),
+    "renewed": ("Einwilligung erneuert", "consent renewed"),
+    "withdrawn": ("Einwilligung widerrufen", "consent withdrawn"),
+    "objected": ("Widerspruch eingelegt", "objection made"),
+    "refused": ("Einwilligung abgelehnt", "consent refused"),
+    "expired": ("Einwilligung abgelaufen", "consent expired"),
+    "invalidated": ("Einwilligung für ungültig erklärt", "consent declared invalid"),
 }
 WORDS = {
     "de": {HOLDS: "stimmt", FAILS: "STIMMT NICHT", OPEN: "offen", NOTE: "Hinweis"},

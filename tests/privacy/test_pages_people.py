@@ -124,12 +124,12 @@ def test_days_weeks_and_months_begin_where_they_begin(span, starts):
     assert _starts(date(2026, 3, 2), span, 3) == starts
 
 
-@pytest.mark.parametrize("span", ["days", "weeks", "months", "nonsense"])
-def test_the_first_page_counts_yes_and_no_over_time(dpo, record, say, span):
+def test_the_first_page_counts_yes_and_no_over_time(dpo, record, say):
     say("STOP")
 
-    page = dpo.get(reverse("privacy:requests"), {"span": span}).context["consents"]
+    for span in ("days", "weeks", "months", "nonsense"):
+        page = dpo.get(reverse("privacy:requests"), {"span": span}).context["consents"]
 
-    assert (page["yes"], page["no"]) == (1, 1)
-    assert sum(column["yes"] for column in page["chart"]["columns"]) == 1
-    assert page["chart"]["columns"][-1]["no"] == 1
+        assert (page["yes"], page["no"]) == (1, 1)
+        assert sum(column["yes"] for column in page["chart"]["columns"]) == 1
+        assert page["chart"]["columns"][-1]["no"] == 1

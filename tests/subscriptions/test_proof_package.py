@@ -7,8 +7,11 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -35,6 +38,19 @@ def record(say):
 @pytest.fixture
 def log(settings, record):
     return TestLog(settings)
+
+
+PROVEN: dict[str, Any] = {}
+
+
+@pytest.fixture
+def proven(request):
+    """One package in a log with a witness, made once: what follows only reads its bytes."""
+    if not PROVEN:
+        record, log = request.getfixturevalue("record"), request.getfixturevalue("log")
+        log.sign()
+        PROVEN.update(facts=facts_of(record), files=unpacked(package(record, "de")), log=log)
+    return SimpleNamespace(**PROVEN)
 
 
 def unpacked(packed):
@@ -91,9 +107,8 @@ def test_a_package_holds_for_us_for_a_court_and_for_a_second_verifier(record, lo
     assert run_verify(folder, str(tmp_path / "nothing")).returncode == 2
 
 
-def test_whatever_is_changed_removed_or_added_is_named(record, log):
-    log.sign()
-    files = unpacked(package(record, "de"))
+def test_whatever_is_changed_removed_or_added_is_named(proven):
+    files = proven.files
     for name, data in files.items():
         middle = len(data) // 2
         changed = data[:middle] + bytes((data[middle] ^ 1,)) + data[middle + 1 :]
@@ -107,11 +122,9 @@ def test_whatever_is_changed_removed_or_added_is_named(record, log):
     assert "extra.txt" in failing(verify({**files, "extra.txt": b""}))[0].german
 
 
-def test_the_house_itself_cannot_change_what_it_has_logged(record, log):
+def test_the_house_itself_cannot_change_what_it_has_logged(proven):
     """As above, but the list of files is signed anew by the house's own key."""
-    log.sign()
-    facts = facts_of(record)
-    files = unpacked(package(record, "de"))
+    files = proven.files
     proving = set(files) - {
         MANIFEST, "README.de.txt", "README.en.txt", "house-key.json", "proof.pdf", "verify.py",
     }  # fmt: skip
@@ -121,7 +134,7 @@ def test_the_house_itself_cannot_change_what_it_has_logged(record, log):
         middle = len(data) // 2
         changed = {**files, name: data[:middle] + bytes((data[middle] ^ 1,)) + data[middle + 1 :]}
         del changed[MANIFEST]
-        changed[MANIFEST] = bundle.manifest(facts, changed)
+        changed[MANIFEST] = bundle.manifest(proven.facts, changed)
 
         found = verify(changed)
 
@@ -129,14 +142,13 @@ def test_the_house_itself_cannot_change_what_it_has_logged(record, log):
         assert verdict(found) == 1, name
 
 
-def test_a_forged_entry_is_not_in_the_tree_even_with_everything_else_made_to_fit(record, log):
-    log.sign()
-    facts = facts_of(record)
-    files = unpacked(package(record, "de"))
+def test_a_forged_entry_is_not_in_the_tree_even_with_everything_else_made_to_fit(proven):
+    files = dict(proven.files)
     files["entry.json"] = files["entry.json"].replace(b'"given"', b'"trick"')
-    record.leaf = sha256(b"\0" + files["entry.json"]).digest()
     del files[MANIFEST]
-    files[MANIFEST] = bundle.manifest(facts, files)
+    leaf = sha256(b"\0" + files["entry.json"]).digest()
+    forged = replace(proven.facts, record=ConsentRecord(pk=proven.facts.record.pk, leaf=leaf))
+    files[MANIFEST] = bundle.manifest(forged, files)
 
     (wrong,) = failing(verify(files))
 
@@ -144,19 +156,16 @@ def test_a_forged_entry_is_not_in_the_tree_even_with_everything_else_made_to_fit
     assert "nicht im Baum" in wrong.german
 
 
-def test_a_claimed_number_fits_or_does_not(record, log):
-    log.sign()
-    files = bundle.checkable(facts_of(record))
-
+def test_a_claimed_number_fits_or_does_not(proven):
+    files = proven.files
     for spelled in (PHONE, "+49 176 / 0406-9001", "0049 176 04069001"):
         assert failing(verify(files, address=spelled)) == []
     (wrong,) = failing(verify(files, address=OTHER_PHONE))
     assert wrong.english == f"This declaration did not come from {OTHER_PHONE} (simulator)."
 
 
-def test_keys_from_elsewhere_decide_and_not_those_in_the_package(record, log):
-    log.sign()
-    files = bundle.checkable(facts_of(record))
+def test_keys_from_elsewhere_decide_and_not_those_in_the_package(proven):
+    files, log = proven.files, proven.log
     stranger = Signer("stranger.example", 1)
     own = (log.log.vkey, log.witness.vkey)
     assert failing(verify(files, keys=own)) == []
