@@ -16,7 +16,7 @@ from privacy.retention.proposals import Change
 from privacy.retention.terms import Term
 from privacy.vault import new_subject
 from tests.journeys.conftest import browser, new_page
-from tests.privacy.test_pages_browser import check, dpo, page
+from tests.privacy.test_pages_browser import LOOK, check, dpo, page
 
 pytestmark = [
     pytest.mark.browser,
@@ -54,22 +54,27 @@ def busy(dpo, staff):
     return made, item
 
 
-@pytest.mark.parametrize("lang", ["de", "en"])
-def test_every_page_about_retention(page, live_server, busy, lang):
+# Both languages and every page for whoever works on them; otherwise what has forms and tables.
+LANGUAGES = ["de", "en"] if LOOK else ["de"]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_pages_about_retention(page, live_server, busy, lang):
     made, item = busy
     tab = page(lang)
-    pages = {
-        "retention": [],
-        "retention_rule": ["consent_lapse"],
-        "retention_version": [made.pk],
-        "retention_plan": [],
-        "retention_item": [item.pk],
-        "holds": [],
-    }
+    pages = {"retention": [], "retention_plan": [], "holds": []}
+    if LOOK:
+        pages |= {
+            "retention_rule": ["consent_lapse"],
+            "retention_version": [made.pk],
+            "retention_item": [item.pk],
+        }
     for name, args in pages.items():
         tab.goto(live_server.url + reverse(f"privacy:{name}", args=args))
         check(tab, f"{name}-{lang}")
+    tab.goto(live_server.url + reverse("privacy:holds"))
     tab.locator("form[action*='/holds/'] button").first.click()
     tab.wait_for_load_state()
-    check(tab, f"hold-{lang}")
+    if LOOK:
+        check(tab, f"hold-{lang}")
     assert "12 O 34/26" in tab.content()

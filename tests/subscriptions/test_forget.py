@@ -205,7 +205,7 @@ def test_the_retention_engine_writes_down_what_went(say):
     with after(hours=73):
         tick()
 
-    assert RetentionRun.objects.get(data_class="pending_opt_in").removed >= 1
+    assert RetentionRun.objects.get(data_class="pending_opt_in_chat").removed >= 1
 
 
 def test_a_second_tick_finds_nothing_more_to_do(say):
