@@ -8,7 +8,7 @@ asked for.
 
 import re
 import unicodedata
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -23,10 +23,9 @@ from privacy.requests.errors import IllegalTransition, NobodyConcerned, PersonKn
 from privacy.requests.intake import prove, run_on
 from privacy.requests.states import ANSWERED, Status, advance
 from privacy.requests.verbs import contacts_of
+from privacy.retention.rules import starts_before
 from privacy.vault import new_token, token_hash
 
-# How long a question stays open, and with it the hash of its link.
-ANSWER_WITHIN = timedelta(days=14)
 NUMBER = re.compile(r"(?<!\d)\d{4}-\d{4,}(?!\d)")
 # What may stand around the number in an answer. A question mark or an emoji may not: whoever adds
 # more than this has something to say, and a person reads it.
@@ -100,11 +99,12 @@ def prove_identity(*, request: Request) -> Request:
 
 
 def lapse_questions(now: datetime) -> int:
-    """Questions that nobody answered in two weeks: the proof is erased, the clock runs on.
+    """Questions that nobody answered in their term: the proof is erased, the clock runs on.
 
     The request is open again as it was before; the DPO may ask once more, or close it.
     """
-    asked = Request.objects.filter(status=Status.VERIFYING, paused_at__lte=now - ANSWER_WITHIN)
+    over = starts_before("identity_proof", now)
+    asked = Request.objects.filter(status=Status.VERIFYING, paused_at__lte=over)
     count = 0
     for pk in asked.values_list("pk", flat=True):
         with transaction.atomic():

@@ -13,6 +13,7 @@ from privacy.requests.erasure import running as erasures
 from privacy.requests.errors import RequestError
 from privacy.requests.identity import lapse_questions
 from privacy.requests.rights import complete_objection, open_objections
+from privacy.retention import holds
 from privacy.retention.registry import expires
 from privacy.retention.rules import starts_before
 from privacy.vault import VaultError
@@ -33,7 +34,7 @@ def work_on(pk: UUID) -> bool:
     return erasures.work_on(pk)
 
 
-@expires("identity_proof")
+@expires("identity_proof", often=True)
 def forget_questions(now: datetime) -> int:
     return lapse_questions(now)
 
@@ -42,7 +43,10 @@ def forget_questions(now: datetime) -> int:
 def forget_requests(now: datetime) -> int:
     """The whole file of a request, with its steps, notes and certificate, once its term is over."""
     over = Request.objects.filter(closed_at__lt=starts_before("request_file", now))
-    closed = over.filter(status=Request.Status.CLOSED)
+    held = holds.held("request_file")
+    closed = over.filter(status=Request.Status.CLOSED).exclude(
+        subject__isnull=False, subject__in=held
+    )
     count = closed.count()
     closed.delete()
     decided = SecondApproval.objects.filter(decided_at__lt=starts_before("request_file", now))

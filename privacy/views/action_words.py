@@ -97,6 +97,7 @@ WORDS = {
     "person.restricted": _("Processing restricted"),
     "processor.changed": _("Profile of a provider changed"),
     "processor.ended": _("Company works for us no more"),
+    "recipient.told": _("Recipient told (Art. 19)"),
     "record.stored": _("Version of a record stored"),
     "record.term_changed": _("Term set by law entered"),
     "record.text_changed": _("Text of the records changed"),
