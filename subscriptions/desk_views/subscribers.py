@@ -16,6 +16,7 @@ from subscriptions.desk_views.lists import Chart, page_of
 from subscriptions.desk_views.people import masked
 from subscriptions.exports import subscribers_csv
 from subscriptions.forms import topic_name
+from subscriptions.lapse import Unused, to_warn_about
 from subscriptions.models import LANGUAGES, Newsletter, Subscription, Topic
 
 READ = "subscription.read"
@@ -93,8 +94,15 @@ def subscribers(request: HttpRequest) -> HttpResponse:
             "rows": [_row(one, names[one.address_id]) for one in page],
             "charts": _charts(rows),
             "total": page.paginator.count,
+            "unused": _unused(actor),
         },
     )
+
+
+def _unused(actor: Actor) -> list[Unused]:
+    """Consents that will lapse unless somebody writes, of the newsletters this actor may see."""
+    seen = set(visible_to(actor, Newsletter.objects.all(), READ).values_list("pk", flat=True))
+    return [one for one in to_warn_about(timezone.now()) if one.newsletter.pk in seen]
 
 
 def _row(subscription: Subscription, who: str) -> dict[str, Any]:

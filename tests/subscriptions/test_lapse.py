@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from django.urls import reverse
 from django.utils import timezone
 
 from messengers.models import Gate
@@ -168,3 +169,14 @@ def test_proof_that_is_held_stays_readable(say, officer):
         assert expiry.forget_ended(NEW_YEAR) == 1
 
     assert Evidence.objects.count() == 1
+
+
+def test_the_desk_says_so_to_whoever_sees_the_newsletter(subscribed, publisher, client, settings):
+    settings.JAWORT_DEMO = True
+    with time_machine.travel(WARNED, tick=False):
+        client.force_login(publisher, backend="allauth.account.auth_backends.AuthenticationBackend")
+        page = client.get(reverse("subscribers"), headers={"accept-language": "en"})
+
+    text = " ".join(page.content.decode().split())
+    assert "Stadtanzeiger: 1 person has got nothing for a long time, since May 31, 2026" in text
+    assert "From Dec. 1, 2027 on" in text
