@@ -1,5 +1,6 @@
 """The DPO's first page: what is open, how long there is, and what happened lately."""
 
+import json
 from collections import Counter
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -32,6 +33,7 @@ from privacy.views.common import page, show, to_request
 PER_PAGE = 25
 # What the picture of the last days counts; the rest of the consent ledger is on the person's page.
 YES, NO = "consent.given", "consent.withdrawn"
+COMPARED = "consent.verified"
 SPANS = {
     "days": (30, TruncDate, gettext_lazy("the last 30 days")),
     "weeks": (26, TruncWeek, gettext_lazy("the last 26 weeks")),
@@ -180,8 +182,17 @@ def _consents(now: datetime, span: str) -> dict[str, Any]:
         "no": sum(row[2] for row in series),
         "span": span,
         "title": SPANS[span][2],
+        "compared": _compared(),
         "spans": [(name, title) for name, (_count, _cut, title) in SPANS.items()],
     }
+
+
+def _compared() -> dict[str, Any] | None:
+    """What the last comparison of all subscriptions with the ledger said, and when."""
+    entry = AuditEntry.objects.filter(action=COMPARED).order_by("-at").first()
+    if entry is None or not entry.entry:
+        return None
+    return {"at": entry.at, **json.loads(bytes(entry.entry))["facts"]}
 
 
 def _starts(today: date, span: str, count: int) -> list[date]:

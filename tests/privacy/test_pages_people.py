@@ -15,7 +15,8 @@ from privacy.requests.export.lookups import lookups_of
 from privacy.retention.holds import place
 from privacy.views.charts import spans
 from privacy.views.work_list import _starts
-from subscriptions.models import ConsentRecord
+from subscriptions.models import ConsentRecord, Subscription
+from subscriptions.proof.replay import replay_nightly
 from tests.subscriptions.conftest import (
     OTHER_PHONE,
     PHONE,
@@ -133,3 +134,16 @@ def test_the_first_page_counts_yes_and_no_over_time(dpo, record, say):
         assert (page["yes"], page["no"]) == (1, 1)
         assert sum(column["yes"] for column in page["chart"]["columns"]) == 1
         assert page["chart"]["columns"][-1]["no"] == 1
+
+
+def test_the_first_page_says_what_the_nightly_comparison_found(dpo, record):
+    page = reverse("privacy:requests")
+    assert dpo.get(page).context["consents"]["compared"] is None
+    replay_nightly(timezone.now())
+    assert "note-bad" not in dpo.get(page).content.decode()
+    assert dpo.get(page).context["consents"]["compared"]["subscriptions"] == 1
+    Subscription.objects.update(status="withdrawn", ended_at=timezone.now())
+
+    replay_nightly(timezone.now() + timedelta(days=1))
+
+    assert "consent_verify" in dpo.get(page).content.decode()
