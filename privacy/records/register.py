@@ -73,10 +73,10 @@ def controller_section(row: Controller | None) -> Section:
         section.add("name", _("Name"), _("not filled in yet"))
         return section
     section.add("name", _("Name"), row.name)
-    section.add("address", _("Postal address"), row.address.splitlines())
+    section.add("address", _("Postal address"), ", ".join(row.address.splitlines()))
     section.add("email", _("E-mail"), row.email)
     section.add("imprint", _("Imprint"), row.imprint_url)
-    section.add("dpo", _("Data-protection officer"), row.dpo_contact.splitlines())
+    section.add("dpo", _("Data-protection officer"), ", ".join(row.dpo_contact.splitlines()))
     section.add("authority", _("Supervisory authority"), row.authority)
     return section
 

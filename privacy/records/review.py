@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count
 from django.db.models.functions import TruncYear
+from django.utils.translation import gettext_lazy as _
 
 from privacy import inventory, suppression
 from privacy.access import Actor, require
@@ -18,6 +19,13 @@ from privacy.requests.deadlines import add_months
 REVIEWED = "suppression.reviewed"
 REVIEW_MONTHS = 36
 RIGHT = "request.work"
+
+
+# Why an address is on the list; any other word is shown as it stands.
+REASONS = {
+    "erased": _("erased at the person's request"),
+    "objected": _("objection to direct marketing"),
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,7 @@ def overview() -> Overview:
     years = rows.annotate(year=TruncYear("since")).values_list("year").annotate(n=Count("id"))
     return Overview(
         total=rows.count(),
-        by_reason=_counted("reason"),
+        by_reason=[(reason_words(each), number) for each, number in _counted("reason")],
         by_kind=_counted("kind"),
         by_year=[(year.year, number) for year, number in years.order_by("year")],
         everywhere=rows.filter(newsletter=None).count(),
@@ -46,6 +54,10 @@ def overview() -> Overview:
 def _counted(column: str) -> list[tuple[str, int]]:
     rows = Suppression.objects.values_list(column).annotate(n=Count("id"))
     return Counter(dict(rows)).most_common()
+
+
+def reason_words(reason: str) -> str:
+    return str(REASONS.get(reason, reason))
 
 
 def last_review() -> datetime | None:
@@ -128,7 +140,9 @@ def _told(verb: str) -> list[Any]:
 
 def _hits(kind: str, found: bytes) -> list[Hit]:
     rows = Suppression.objects.filter(kind=kind, fingerprint=found)
-    return [Hit(row.kind, row.reason, row.since, row.newsletter is None) for row in rows]
+    return [
+        Hit(row.kind, reason_words(row.reason), row.since, row.newsletter is None) for row in rows
+    ]
 
 
 def import_rules() -> list[tuple[str, str]]:

@@ -198,14 +198,14 @@ def test_the_floors_above_say_whose_data_went_through_them(newsletter, chat, sub
 
 
 def test_one_address_is_asked_for_with_a_purpose_and_the_log_does_not_name_it(desk, newsletter):
-    suppress(fingerprint("simulator", PHONE), "simulator", reason="objection")
+    suppress(fingerprint("simulator", PHONE), "simulator", reason="objected")
     typed = {"typed": "0176 04069001", "purpose": "request"}
 
     found = desk.post(url("suppression"), typed, headers=ENGLISH).content.decode()
     other = desk.post(url("suppression"), typed | {"typed": OTHER_PHONE}, headers=ENGLISH)
     unasked = desk.post(url("suppression"), {"typed": PHONE}, headers=ENGLISH).content.decode()
 
-    assert "On the list: simulator, objection" in found
+    assert "On the list: simulator, objection to direct marketing, since" in found
     assert "Not on the list." in other.content.decode()
     assert "On the list:" not in unasked
     entries = AuditEntry.objects.filter(action="suppression.checked").order_by("id")
@@ -214,7 +214,7 @@ def test_one_address_is_asked_for_with_a_purpose_and_the_log_does_not_name_it(de
 
 
 def test_the_list_is_looked_at_every_three_years(desk, newsletter):
-    row = suppress(fingerprint("simulator", PHONE), "simulator", reason="objection")
+    row = suppress(fingerprint("simulator", PHONE), "simulator", reason="objected")
     row.since = timezone.now() - timedelta(days=3 * 366)
     row.save()
     assert (
