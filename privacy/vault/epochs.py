@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connections, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from privacy.access import Actor
@@ -26,11 +26,9 @@ from privacy.vault.keyring import subject_key_place, unwrapped_bytes, wrap_key
 log = structlog.get_logger("jawort.keys")
 
 ROWS_PER_STATEMENT = 1_000
-LOCK = 0x6A61776F7274  # one beginner of epochs at a time
 Progress = Callable[[int], object]
 Stop = Callable[[], bool]
 
-BEGIN = """INSERT INTO keystore_keyepoch (number, created_at, proof) VALUES (%s, %s, %s)"""
 RETIRE = """UPDATE keystore_keyepoch SET retired_at = %s
      WHERE number = %s AND retired_at IS NULL"""
 LEFT_BEHIND = """SELECT number FROM keystore_keyepoch WHERE retired_at IS NULL
@@ -104,12 +102,10 @@ def new_epoch(actor: Actor) -> int:
     Other processes notice it by themselves; other hosts need the file (docs/keys.md).
     """
     wrapping.refresh()
-    connection = connections[store.ALIAS]
-    with transaction.atomic(using=store.ALIAS, durable=True), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    with wrapping.one_at_a_time() as cursor:
         number = wrapping.refresh() + 1
         keyfile.add(number)
-        cursor.execute(BEGIN, [number, timezone.now(), wrapping.proof_of(number)])
+        cursor.execute(wrapping.BEGIN, [number, timezone.now(), wrapping.proof_of(number)])
     wrapping.forget()
     _note("keys.epoch_begun", actor, number)
     return number

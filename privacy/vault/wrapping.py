@@ -7,11 +7,14 @@ file read again.
 
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.db import connections, transaction
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from privacy.vault import keyfile, keys, store
@@ -26,8 +29,8 @@ EPOCHS_TRIED = 4
 
 NEWEST = "SELECT max(number) FROM keystore_keyepoch"
 PROOFS = "SELECT number, proof FROM keystore_keyepoch WHERE destroyed_at IS NULL"
-BEGIN = """INSERT INTO keystore_keyepoch (number, created_at, proof) SELECT %s, %s, %s
-     WHERE NOT EXISTS (SELECT FROM keystore_keyepoch) ON CONFLICT DO NOTHING"""
+BEGIN = "INSERT INTO keystore_keyepoch (number, created_at, proof) VALUES (%s, %s, %s)"
+LOCK = 0x6A61776F7274
 
 Name = tuple[bytes, Path | None, int]
 
@@ -64,7 +67,8 @@ def wrapping_key(epoch: int) -> AESGCM:
 
 def current() -> int:
     """The number of the newest epoch, as far as this process knows."""
-    return refresh() if _known.newest is None else _known.newest
+    newest = _known.newest
+    return refresh() if newest is None else newest
 
 
 def refresh() -> int:
@@ -93,13 +97,29 @@ def under_current(write: Callable[[int], int]) -> None:
     raise EpochUnknown("the epoch of keys changed again and again: try later.")
 
 
+@contextmanager
+def one_at_a_time() -> Iterator[CursorWrapper]:
+    """Whoever writes the key file holds this lock, on all hosts; committed at the end."""
+    connection = connections[store.ALIAS]
+    with transaction.atomic(using=store.ALIAS, durable=True), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        yield cursor
+
+
 def begin() -> None:
-    """The first epoch of an empty keystore: with a half of its own where a key file can be."""
-    lines = keyfile.halves()
-    number = max(lines, default=DERIVED_EPOCH)
-    if not lines and keyfile.can_write():
-        keyfile.add(number)
-    store.write(BEGIN, [number, timezone.now(), proof_of(number)])
+    """The first epoch of an empty keystore: with a half of its own where a key file can be.
+
+    Of several processes that start at once, the others wait here and find it done.
+    """
+    with one_at_a_time() as cursor:
+        cursor.execute(NEWEST)
+        if cursor.fetchone()[0] is not None:
+            return
+        lines = keyfile.halves()
+        number = max(lines, default=DERIVED_EPOCH)
+        if not lines and keyfile.can_write():
+            keyfile.add(number)
+        cursor.execute(BEGIN, [number, timezone.now(), proof_of(number)])
 
 
 def proof_of(epoch: int) -> bytes:

@@ -10,6 +10,7 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -439,6 +440,32 @@ def a_host_without_the_newest_line_waits(channel: Channel) -> None:
     keyfile.write_private(keyfile.path(), theirs)
     run(5)
     assert states(dispatch) == {"accepted": 3}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_that_make_the_first_key_at_once_begin_one_epoch(key_file) -> None:
+    made: list[tuple[UUID, bytes]] = []
+    together = threading.Barrier(6)
+
+    def work() -> None:
+        together.wait()
+        forget_all()
+        try:
+            subject = vault.new_subject()
+            made.append((subject, vault.seal(subject, "ops", WHERE, PHONE)))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    forget_all()
+    assert len(made) == 6
+    assert [vault.open_sealed(one, "ops", WHERE, sealed) for one, sealed in made] == [PHONE] * 6
+    assert vault.root_key_fits()
 
 
 @pytest.mark.django_db(transaction=True)
