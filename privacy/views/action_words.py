@@ -10,6 +10,8 @@ WORDS = {
     "approval.refused": _("Not approved by a second person"),
     "backup.made": _("Copies of both databases made"),
     "backup.restored": _("A copy put back"),
+    "audit.key_learned": _("The signer's first key was taken over"),
+    "audit.key_rotated": _("A new key signs the log"),
     "broadcast.cancelled": _("Broadcast stopped for good"),
     "broadcast.created": _("Draft written"),
     "broadcast.deleted": _("Draft deleted"),
