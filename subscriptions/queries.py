@@ -1,9 +1,31 @@
 """Reads that join several tables."""
 
+from typing import TypeVar
+
+from django.db.models import Model, Q, QuerySet
+
 from messengers.models import Address, Channel, Gate
+from privacy.models import DataSubject
 from subscriptions.models import ConsentRecord, Keyword, Newsletter, OptIn, Reply, Subscription
 from subscriptions.models import Topic as TopicRow
 from subscriptions.words import Intent, KeywordRow, KeywordTable, Name
+
+Row = TypeVar("Row", bound=Model)
+
+
+def in_use(rows: QuerySet[Row], subject: str) -> QuerySet[Row]:
+    """`rows` without those of people whose processing is restricted (Art. 18(2) GDPR).
+
+    They are stored and nothing else: in no list, count or file of the newsroom. `subject` is the
+    way from a row to the person.
+    """
+    return rows.filter(unrestricted(subject))
+
+
+def unrestricted(subject: str) -> Q:
+    """The same as a condition, for counts over a relation."""
+    restricted = DataSubject.objects.filter(status=DataSubject.Status.RESTRICTED).values("pk")
+    return ~Q(**{f"{subject}__in": restricted})
 
 
 def offered_on(channel: Channel) -> list[Newsletter]:

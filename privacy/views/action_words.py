@@ -118,6 +118,7 @@ WORDS = {
     "request.opened": _("Request opened"),
     "request.others_told": _("Other channels of the person told"),
     "request.question_lapsed": _("Question not answered in two weeks"),
+    "request.receipt_corrected": _("Day of receipt corrected"),
     "retention.finished": _("Nightly retention finished"),
     "retention.paused": _("Nightly retention paused"),
     "retention.removed": _("Erased at the end of its term"),

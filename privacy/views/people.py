@@ -54,7 +54,8 @@ def person(request: HttpRequest, subject: UUID) -> HttpResponse:
         "subject": row,
         "purpose": Purpose(purpose).label if purpose else "",
         "form": PurposeForm(),
-        "masked": masked(describe_everywhere(subject)),
+        "masked": [] if _is_restricted(row) else masked(describe_everywhere(subject)),
+        "is_restricted": _is_restricted(row),
         "requests": _requests(subject),
         "holds": _holds(subject),
         "may_enter": can(actor_of(request), "request.work"),
@@ -62,6 +63,11 @@ def person(request: HttpRequest, subject: UUID) -> HttpResponse:
     if purpose:
         context |= _opened(subject)
     return show(request, "person", "people", context)
+
+
+def _is_restricted(row: DataSubject) -> bool:
+    """Then nothing at all is shown before a purpose is chosen (Art. 18(2) GDPR)."""
+    return row.status == DataSubject.Status.RESTRICTED
 
 
 @staff_page("person.read")

@@ -17,6 +17,7 @@ from subscriptions.actions import answer_reply, mark_handled
 from subscriptions.desk_views.lists import page_of
 from subscriptions.desk_views.people import masked
 from subscriptions.models import Reply
+from subscriptions.queries import in_use
 
 READ = "inbox.read"
 LONGEST_ANSWER = 2000
@@ -30,7 +31,7 @@ class AnswerForm(forms.Form):
 @require_safe
 def inbox(request: HttpRequest) -> HttpResponse:
     show_handled = "handled" in request.GET
-    mine = visible_to(actor_of(request), Reply.objects.all(), READ)
+    mine = in_use(visible_to(actor_of(request), Reply.objects.all(), READ), "address__subject")
     rows = mine.filter(handled_at__isnull=not show_handled).order_by("-received_at")
     listed = page_of(request, rows.select_related("address__channel", "newsletter", "handled_by"))
     replies = list(listed["page_obj"])
@@ -84,6 +85,7 @@ def handled(request: HttpRequest, reply_id: UUID) -> HttpResponse:
 def _reply(request: HttpRequest, reply_id: UUID) -> Reply:
     """A reply that this person may see, and nobody else's."""
     rows: Any = visible_to(actor_of(request), Reply.objects.select_related("address"), READ)
+    rows = in_use(rows, "address__subject")
     found: Reply | None = rows.filter(pk=reply_id).first()
     if found is None:
         raise Http404

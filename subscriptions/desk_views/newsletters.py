@@ -23,6 +23,7 @@ from subscriptions.actions import (
 from subscriptions.errors import WordingRefused
 from subscriptions.forms import NewsletterForm
 from subscriptions.models import Newsletter, Subscription
+from subscriptions.queries import unrestricted
 from subscriptions.views.newsletter import qr_picture, ways_of
 
 READ = "newsletter.read"
@@ -36,7 +37,8 @@ CONFIRMED = Q(subscriptions__status=Subscription.Status.CONFIRMED)
 def newsletters(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     rows = visible_to(actor, Newsletter.objects.all(), READ)
-    rows = rows.annotate(confirmed=Count("subscriptions", filter=CONFIRMED)).order_by("name")
+    counted = CONFIRMED & unrestricted("subscriptions__subscriber")
+    rows = rows.annotate(confirmed=Count("subscriptions", filter=counted)).order_by("name")
     context = {"rows": rows, "may_manage": can(actor, MANAGE)}
     return render(request, "subscriptions/newsletters.html", context)
 

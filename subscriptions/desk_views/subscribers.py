@@ -18,6 +18,7 @@ from subscriptions.exports import subscribers_csv
 from subscriptions.forms import topic_name
 from subscriptions.lapse import Unused, to_warn_about
 from subscriptions.models import LANGUAGES, Newsletter, Subscription, Topic
+from subscriptions.queries import in_use, unrestricted
 
 READ = "subscription.read"
 BADGES = {
@@ -75,7 +76,7 @@ class FilterForm(forms.Form):
 def subscribers(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     form = FilterForm(request.GET or None, actor=actor)
-    all_rows = visible_to(actor, Subscription.objects.all(), READ)
+    all_rows = in_use(visible_to(actor, Subscription.objects.all(), READ), "subscriber")
     rows = form.narrow(all_rows) if form.is_bound else all_rows
     listed = page_of(
         request,
@@ -121,9 +122,10 @@ def _charts(rows: QuerySet[Subscription]) -> list[Chart]:
     by_status = dict(rows.values_list("status").annotate(Count("id", distinct=True)))
     by_channel = rows.values_list("channel__name").annotate(n=Count("id", distinct=True))
     confirmed = Q(status=Subscription.Status.CONFIRMED)
+    counted = Q(subscriptions__status="confirmed") & unrestricted("subscriptions__subscriber")
     topics = (
         Topic.objects.filter(subscriptions__in=rows.filter(confirmed).values("id"))
-        .annotate(n=Count("subscriptions", filter=Q(subscriptions__status="confirmed")))
+        .annotate(n=Count("subscriptions", filter=counted))
         .order_by("-n")[:8]
     )
     return [
@@ -146,7 +148,7 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
     """
     actor = actor_of(request)
     form = FilterForm(request.GET or None, actor=actor)
-    rows = visible_to(actor, Subscription.objects.all(), READ)
+    rows = in_use(visible_to(actor, Subscription.objects.all(), READ), "subscriber")
     if form.is_bound:
         rows = form.narrow(rows)
     response = StreamingHttpResponse(

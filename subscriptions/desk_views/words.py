@@ -38,6 +38,7 @@ from subscriptions.forms import KeywordForm, NewTopicForm, TextForm, TopicForm
 from subscriptions.lint import wording_findings
 from subscriptions.markup import to_html, wording_html
 from subscriptions.models import LANGUAGES, Keyword, Newsletter, Notice, TextProposal, Wording
+from subscriptions.queries import unrestricted
 from subscriptions.texts import fill, newsletter_values
 from subscriptions.texts import page as page_address
 from subscriptions.words.vocabulary import DEFAULTS, Intent
@@ -56,7 +57,10 @@ def topics(request: HttpRequest, newsletter_id: UUID) -> HttpResponse:
         messages.success(request, _("The topic has been added."))
         return redirect("newsletter_topics", found.pk)
     rows = found.topics.annotate(
-        chosen=Count("subscriptions", filter=Q(subscriptions__status="confirmed"))
+        chosen=Count(
+            "subscriptions",
+            filter=Q(subscriptions__status="confirmed") & unrestricted("subscriptions__subscriber"),
+        )
     ).order_by("position", "slug")
     shown = [{"it": one, "form": TopicForm(instance=one, prefix=one.slug)} for one in rows]
     return page(request, "topics", found, rows=shown, form=form)

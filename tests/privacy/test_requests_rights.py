@@ -7,6 +7,7 @@ import time
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, connections, transaction
+from django.test import Client
 from django.utils import timezone
 
 from messengers.addresses import Profile, set_profile
@@ -14,7 +15,7 @@ from messengers.gates import open_gate
 from messengers.models import Address, Delivery, Dispatch, Gate
 from privacy import suppression
 from privacy.access import Actor
-from privacy.models import AuditEntry, DataSubject, RecipientNotice, Request, Suppression
+from privacy.models import AuditEntry, DataSubject, RecipientNotice, Request, Suppression, User
 from privacy.requests import actions, errors
 from privacy.requests.rights import Ground, history_of
 from privacy.requests.work import resume
@@ -34,6 +35,7 @@ from tests.subscriptions.conftest import (
 
 pytestmark = pytest.mark.django_db
 MAIL = "kaethe@example.org"
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
 @pytest.fixture
@@ -234,3 +236,27 @@ def test_nothing_is_corrected_before_the_proof(person, officer):
         actions.rectify(request=request, changes={"language": "en"}, actor=officer)
     with pytest.raises(errors.NotVerified):
         actions.complete(request=request, actor=officer)
+
+
+def test_the_newsroom_sees_and_counts_nobody_who_is_restricted(
+    person, say, officer, newsletter, client, settings
+):
+    settings.JAWORT_DEMO = True
+    say("Wann kommt die Müllabfuhr?")
+    client.force_login(make_staff("publisher"), backend=BACKEND)
+    pages = ("/desk/subscribers/", "/desk/inbox/", "/desk/newsletters/")
+    before = {path: client.get(path).content.decode() for path in pages}
+    assert "\u2022\u2022\u2022" in before["/desk/subscribers/"]
+    assert "Müllabfuhr" in before["/desk/inbox/"]
+
+    asked(person, "restriction")
+
+    after = {path: client.get(path).content.decode() for path in pages}
+    assert "\u2022\u2022\u2022" not in after["/desk/subscribers/"]
+    assert "Müllabfuhr" not in after["/desk/inbox/"]
+    assert after["/desk/newsletters/"] != before["/desk/newsletters/"]
+    dpo = Client()
+    dpo.force_login(User.objects.get(pk=officer.ref), backend=BACKEND)
+    looked = dpo.get(f"/privacy/people/{person}/").content.decode()
+    assert "Käthe" not in looked
+    assert "\u2022\u2022\u2022" not in looked

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.mixins import RetrieveModelMixin
 from rest_framework.request import Request
@@ -12,6 +13,7 @@ from config.api.serializers import SubscriptionSerializer
 from config.api.views.base import TokenViewSet
 from subscriptions.desk_views.people import masked
 from subscriptions.models import Subscription
+from subscriptions.queries import in_use
 
 
 class SubscriptionViewSet(RetrieveModelMixin, TokenViewSet[Subscription]):
@@ -31,6 +33,10 @@ class SubscriptionViewSet(RetrieveModelMixin, TokenViewSet[Subscription]):
         "list": "subscription.read",
         "retrieve": "subscription.read",
     }
+
+    def get_queryset(self) -> QuerySet[Subscription]:
+        """Without people whose processing is restricted: they are stored and nothing else."""
+        return in_use(super().get_queryset(), "subscriber")
 
     @extend_schema(responses=SubscriptionSerializer(many=True))
     def list(self, request: Request) -> Response:
