@@ -423,7 +423,7 @@ def signatures(note: str, keys: list[Key]) -> list[Signature]:
         dash, name, coded = line.split(" ")
         raw = base64.b64decode(coded, validate=True)
         if dash != "—":
-            raise ValueError(line)
+            raise ValueError(f"no signature line: {line}")
         for key in keys:
             if (key.name, key.id) == (name, raw[:4]):
                 found.append(signature(key, raw[4:], body))
@@ -489,14 +489,14 @@ def read_checkpoint(note: str) -> tuple[str, int, bytes]:
 
 def number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or str(int(text)) != text:
-        raise ValueError(text)
+        raise ValueError(f"no number: {text}")
     return int(text)
 
 
 def hash_of(text: str) -> bytes:
     raw = base64.b64decode(text, validate=True)
     if len(raw) != 32:
-        raise ValueError(text)
+        raise ValueError(f"no hash: {text}")
     return raw
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from privacy.audit import canonical as canonical_of_the_house
 from subscriptions.proof import verify
 from tests.subscriptions import plain_verifier
-from tests.subscriptions.proof_world import plain_root
+from tests.subscriptions.proof_world import PlainPackage, plain_root
 
 # The test of the Go module golang.org/x/mod/sumdb/note.
 VKEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
@@ -131,3 +131,139 @@ def test_nonsense_is_refused_and_never_crashes(rest):
     files = dict(zip(names, rest.values(), strict=False))
 
     assert verify.verdict(verify.verify(files)) == 1
+
+
+def wrong(package, **given):
+    """The checks that fail on a package whose list of files the house has signed."""
+    found = verify.verify(package.sign(), **given)
+    return {one.check for one in found if one.state == verify.FAILS}
+
+
+def swap_text(package):
+    """Other words in both files that hold them; the record names the old hash."""
+    package.replace("wording.json", "Sagen Sie JA.", "Sagen Sie nie NEIN.")
+    package.files["wording.txt"] = b"Sagen Sie nie NEIN."
+
+
+def swap_declaration(package):
+    package.replace("openings.json", "JA", "NA")
+    package.replace("declaration.json", "JA", "NA")
+
+
+def spell_otherwise(package):
+    package.files["entry.json"] = json.dumps(package.entry).encode()
+    package.into_log()
+
+
+def another_leaf(package):
+    package.told["leaf"] = "00" * 32
+
+
+def another_notice(package):
+    """The wording that the record names belongs to another notice than the record says."""
+    package.files["notice.json"], package.files["notice.txt"] = b'{"text":"Neu"}', b"Neu"
+    package.entry["notice_id"] = sha256(package.files["notice.json"]).hexdigest()
+    package.files["entry.json"] = verify.canonical(package.entry)
+    package.into_log()
+
+
+def text_where_none_was_shown(package):
+    package.entry["wording_id"] = ""
+    package.files["entry.json"] = verify.canonical(package.entry)
+    package.into_log()
+
+
+def without_the_proof(package):
+    del package.files["proof.tlog-proof"], package.files["checkpoint.txt"]
+
+
+def without_the_logs_key(package):
+    package.replace("policy.txt", f"log {package.log.vkey}\n", "")
+
+
+def bend_signature(number):
+    """Another character in the middle of the checkpoint's n-th signature, in both files."""
+
+    def bend(package):
+        lines = package.files["checkpoint.txt"].decode().split("\n")
+        line = lines[4 + number]
+        middle = len(line) - 20
+        lines[4 + number] = (
+            line[:middle] + ("A" if line[middle] != "A" else "B") + line[middle + 1 :]
+        )
+        package.note("\n".join(lines))
+
+    return bend
+
+
+def another_kind(package):
+    package.header["typ"] = "consent-receipt+jws"
+
+
+def unsigned(package):
+    package.header["alg"] = "none"
+
+
+FORGERIES = [
+    (swap_text, {"wording"}), (swap_declaration, {"evidence"}), (spell_otherwise, {"entry"}),
+    (another_leaf, {"entry"}), (another_notice, {"wording"}),
+    (text_where_none_was_shown, {"wording"}), (without_the_proof, {"inclusion"}),
+    (without_the_logs_key, {"checkpoint"}), (bend_signature(0), {"checkpoint"}),
+    (bend_signature(1), {"witnesses"}), (another_kind, {"files"}), (unsigned, {"files"}),
+    (lambda one: one.replace("openings.json", "7dfa", "7dfb"), {"person"}),
+    (lambda one: one.replace("declaration.json", "JA", "NA"), {"evidence"}),
+    (lambda one: one.replace("wording.txt", "JA", "NA"), {"wording"}),
+    (lambda one: one.replace("person.json", "9001", "9002"), {"address"}),
+    (lambda one: one.replace("proof.tlog-proof", "index 2", "index 3"), {"inclusion"}),
+    (lambda one: one.replace("proof.tlog-proof", "index 2", "index 02"), {"inclusion"}),
+    (lambda one: one.replace("proof.tlog-proof", "@v1", "@v2"), {"inclusion"}),
+    (lambda one: one.replace("checkpoint.txt", "\n— w", "\n— v"), {"inclusion"}),
+]  # fmt: skip
+
+
+def test_a_house_that_signs_its_forgeries_is_found_out_by_the_very_check():
+    assert wrong(PlainPackage()) == set()
+    assert verify.verdict(verify.verify(PlainPackage().sign())) == 0
+
+    for forge, checks in FORGERIES:
+        package = PlainPackage()
+        forge(package)
+        assert wrong(package) == checks, forge
+
+
+def test_the_houses_signature_is_that_of_the_house():
+    files = PlainPackage().sign()
+    head, body, _own = files["manifest.jws"].split(b".")
+    other = PlainPackage().sign()["manifest.jws"].split(b".")[2]
+
+    (found,) = [
+        one for one in verify.verify({**files, "manifest.jws": b".".join((head, body, other))})
+        if one.state == verify.FAILS
+    ]  # fmt: skip
+
+    assert found.check == "files"
+    assert "signature of the house" in found.english
+
+
+def test_what_cannot_be_shown_makes_the_verdict_three():
+    waiting = PlainPackage()
+    without_the_proof(waiting)
+    waiting.told["status"] = "waiting"
+    nobody = PlainPackage()
+    del nobody.files["person.json"]
+
+    assert verify.verdict(verify.verify(waiting.sign())) == 3
+    assert verify.verdict(verify.verify(nobody.sign())) == 3
+    assert verify.verdict(verify.verify(nobody.sign(), address="+49 176 04069001")) == 0
+    assert verify.verdict(verify.verify(nobody.sign(), address="0049 176 04069001")) == 0
+    assert wrong(nobody, address="+49 176 04069002") == {"address"}
+
+
+def test_only_one_spelling_of_numbers_and_hashes_is_read():
+    for text in ("02", "+2", "2 ", "²", "", "-1"):
+        with pytest.raises(ValueError, match="no number"):
+            verify.number(text)
+    with pytest.raises(ValueError, match="no hash"):
+        verify.hash_of(base64.b64encode(bytes(31)).decode())
+    with pytest.raises(ValueError, match="no signature line"):
+        verify.signatures(NOTE.replace("—", "-"), [])
