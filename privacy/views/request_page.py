@@ -33,6 +33,7 @@ from privacy.requests.closing import REFUSE, outcomes_of
 from privacy.requests.erasure import sweep
 from privacy.requests.erasure.certificate import name_of
 from privacy.requests.erasure.machine import complete_erasure
+from privacy.requests.export.labels import label
 from privacy.requests.export.package import is_available
 from privacy.requests.notes import notes_of
 from privacy.requests.recipients import reply_of
@@ -62,7 +63,7 @@ def request_page(request: HttpRequest, pk: UUID) -> HttpResponse:
         "is_restricted": is_restricted,
         "masked": _masked(row) if not is_restricted else [],
         "package": _package(row),
-        "corrections": history_of(row),
+        "corrections": [{**one, "name": label(one["field"])} for one in history_of(row)],
         "notices": [{"row": one, "reply": reply_of(one)} for one in row.notices.all()],
         "notice_states": RecipientNotice.Status.choices,
         "waits_for_second": approvals.is_waiting(REFUSE, row.pk),
