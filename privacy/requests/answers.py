@@ -29,6 +29,7 @@ from privacy.requests.export.language import language_of
 from privacy.requests.export.redact import redacted
 from privacy.requests.states import TRANSITIONS, Status, advance
 from privacy.requests.watch import other_contacts
+from privacy.retention.rules import ends_at
 from privacy.vault import new_token, token_hash
 
 PACKAGED = (Request.Kind.ACCESS, Request.Kind.PORTABILITY)
@@ -90,7 +91,7 @@ def deliver_package(*, request: Request, actor: Actor, without_code: bool = Fals
         _demand_approval(package, actor)
     token = new_token()
     package.token_hash = token_hash("package", token)
-    package.expires_at = timezone.now() + packages.TERM
+    package.expires_at = ends_at("export_package", timezone.now())
     package.code_hash = None if without_code else _send_code(held, package, others)
     package.save(update_fields=["token_hash", "expires_at", "code_hash"])
     advance(held, Status.DELIVERED, outcome=Outcome.FULFILLED, closed_at=timezone.now())
@@ -220,7 +221,7 @@ def _save(made: ExportPackage, request: Request, packed: bytes) -> None:
     made.request = request
     made.sha256 = packages.digest(packed)
     made.token_hash = token_hash("package", new_token())
-    made.expires_at = timezone.now() + packages.TERM
+    made.expires_at = ends_at("export_package", timezone.now())
     made.save(force_insert=True)
 
 

@@ -113,7 +113,7 @@ DEFAULTS: dict[str, Default] = {
         period=timedelta(days=90),
     ),
     "import_file": Default(
-        _("the decision about the import"),
+        _("the upload; at once when it is loaded or refused"),
         DELETE,
         _("Art. 5(1)(c) GDPR; the evidence of each person stays with the consent"),
         period=timedelta(days=14),

@@ -11,6 +11,7 @@ from privacy.retention.terms import NoTerm, Term
 
 __all__ = [
     "NoTerm",
+    "ends_at",
     "ensure_defaults",
     "history_of",
     "rule_of",
@@ -84,6 +85,15 @@ def term_of(rule: RetentionRule) -> Term:
 def zone() -> ZoneInfo:
     """Whose days and years count."""
     return ZoneInfo(settings.DISPLAY_TIME_ZONE)
+
+
+def ends_at(data_class: str, start: datetime) -> datetime:
+    """When what begins at `start` must be gone, by the rule of that day. Raises `NoTerm`.
+
+    For rows that keep their own end: a rule changed later does not change it.
+    """
+    rule = rule_of(data_class, start.astimezone(zone()).date())
+    return term_of(rule).ends_at(start, zone())
 
 
 def starts_before(data_class: str, now: datetime) -> datetime:

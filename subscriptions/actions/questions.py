@@ -11,6 +11,7 @@ from messengers.models import Address, Channel, Dispatch
 from messengers.outbox import reply
 from privacy.access import Actor
 from privacy.audit import canonical
+from privacy.retention.rules import ends_at
 from privacy.vault import Where, new_token, open_sealed, seal, token_hash
 from subscriptions import texts
 from subscriptions.actions.wordings import (
@@ -21,11 +22,10 @@ from subscriptions.actions.wordings import (
 from subscriptions.children import limit_of
 from subscriptions.models import AGE_REACHED, Newsletter, OptIn, Wording
 
-# A question in a chat is answered within days or not at all; a link by mail
-# works for two days, and the request stays for a week so that a late click can be explained.
+# A question in a chat is answered within days or not at all; a link by mail works for two days, and
+# the request stays longer, so that a late click can be explained.
 CHAT_TERM = timedelta(hours=72)
 LINK_TERM = timedelta(hours=48)
-LINK_RECORD_TERM = timedelta(days=7)
 
 
 def new_question(
@@ -38,6 +38,8 @@ def new_question(
 ) -> OptIn:
     has_link = texts.is_mail(address.channel.kind)
     now = timezone.now()
+    # How long it stays is a rule of the house; how long it can be answered is not.
+    erase_at = ends_at("pending_opt_in" if has_link else "pending_opt_in_chat", now)
     opt_in = OptIn(
         address=address,
         newsletter=newsletter,
@@ -46,8 +48,8 @@ def new_question(
         method=method,
         age_limit=limit_of(newsletter),
         requested_at=event_at,
-        answer_until=now + (LINK_TERM if has_link else CHAT_TERM),
-        erase_at=now + (LINK_RECORD_TERM if has_link else CHAT_TERM),
+        answer_until=min(erase_at, now + (LINK_TERM if has_link else CHAT_TERM)),
+        erase_at=erase_at,
     )
     _seal(opt_in, {"at": event_at, "method": method, **evidence})
     return opt_in

@@ -14,7 +14,7 @@ from privacy.retention import holds
 from privacy.retention.plans import overdue
 from subscriptions import expiry
 from subscriptions.lapse import lapse_unused, to_warn_about
-from subscriptions.models import ConsentRecord, Evidence, Subscription
+from subscriptions.models import ConsentRecord, Evidence, OptIn, Subscription
 
 from .conftest import OTHER_PHONE
 
@@ -180,3 +180,15 @@ def test_the_desk_says_so_to_whoever_sees_the_newsletter(subscribed, publisher, 
     text = " ".join(page.content.decode().split())
     assert "Stadtanzeiger: 1 person has got nothing for a long time, since May 31, 2026" in text
     assert "From Dec. 1, 2027 on" in text
+
+
+def test_a_shorter_rule_for_unconfirmed_requests_holds_for_the_next_one(say):
+    RetentionRule.objects.filter(data_class="pending_opt_in_chat").update(
+        period=timedelta(hours=24)
+    )
+
+    with time_machine.travel(YES, tick=False):
+        say("START")
+
+    question = OptIn.objects.get()
+    assert question.erase_at == question.answer_until == YES + timedelta(hours=24)

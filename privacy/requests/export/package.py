@@ -25,7 +25,6 @@ from privacy.requests.export.report import report
 from privacy.requests.export.tables import csv_files
 from privacy.vault import KeyDestroyed, Where, open_sealed, seal, token_hash
 
-TERM = timedelta(days=7)
 # A file without a row is somebody's package in the making; after this it was left by a crash.
 ABANDONED = timedelta(hours=1)
 SCHEMAS = Path(__file__).resolve().parent.parent / "schema"
