@@ -3,8 +3,8 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from privacy.access import require_staff
-from privacy.retention.urls import RETENTION
 from privacy.records import urls as records
+from privacy.retention.urls import RETENTION
 from privacy.views import (
     approvals,
     audit_log,
