@@ -6,7 +6,7 @@ A person whose row was being written at the very moment of a backup is listed: r
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -34,6 +34,8 @@ KINDS = {
 }
 BACKUP_MADE = "backup.made"
 AT_A_TIME = 5_000
+# The entry stands in the log before the copy begins, and the copy shows what is there when it does.
+COPY_BEGINS_WITHIN = timedelta(minutes=1)
 ERASED = DataSubject.Status.ERASED
 # The columns that both tables of people who are gone have.
 GONE_SINCE = "SELECT subject FROM keystore_tombstone WHERE erased_at > %s"
@@ -65,7 +67,7 @@ def find(
 ) -> Found:
     """The people of one answer. Raises `BadScope` if it names nothing."""
     if kind == BACKUP:
-        return _in_backup(_time_of_backup(ref, until))
+        return _in_backup(*_span_of_backup(ref, until))
     if kind == EPOCH:
         return _under_epoch(ref)
     if kind == STAFF:
@@ -88,20 +90,22 @@ def epochs() -> list[tuple[int, datetime, datetime | None]]:
     return [(int(number), since, until) for number, since, until in store.read(EPOCHS, [])]
 
 
-def _time_of_backup(ref: str, at: datetime | None) -> datetime:
+def _span_of_backup(ref: str, at: datetime | None) -> tuple[datetime, datetime]:
+    """Between which moments the copy shows the table; one moment, if a person names it."""
     if ref:
-        at = AuditEntry.objects.filter(action=BACKUP_MADE, ref=ref).values_list("at").get()[0]
+        noted = AuditEntry.objects.filter(action=BACKUP_MADE, ref=ref).values_list("at", flat=True)
+        at = noted.first()
     if at is None:
         raise BadScope
-    return at
+    return at, at + COPY_BEGINS_WITHIN if ref else at
 
 
-def _in_backup(moment: datetime) -> Found:
-    """Who had a row at that moment: made before it, and not erased before it."""
-    there = DataSubject.objects.filter(created_at__lte=moment)
+def _in_backup(first: datetime, last: datetime) -> Found:
+    """Who had a row at such a moment: made before the last, and not erased before the first."""
+    there = DataSubject.objects.filter(created_at__lte=last)
     people = set(there.exclude(status=ERASED).values_list("id", flat=True))
-    erased = there.filter(status=ERASED, erased_at__gt=moment)
-    gone = set(erased.values_list("id", flat=True)) | _forgotten(moment, moment)
+    erased = there.filter(status=ERASED, erased_at__gt=first)
+    gone = set(erased.values_list("id", flat=True)) | _forgotten(first, last)
     return Found(people, gone - people)
 
 
