@@ -15,6 +15,7 @@ from messengers.placeholders import PlaceholderErrors, Slot, parse
 from messengers.registry import ADAPTERS
 from messengers.words import gettext_noop
 
+WORDS_SHOWN = 3  # before what somebody has to fill in
 MAX_WORDING = 1_500  # characters: more is not read before it is agreed to
 # BGH VI ZR 721/15: who, what, how often and where must stand in what people agree to.
 REQUIRED = ("newsletter", "publisher", "what", "frequency", "channel", "notice_url", "imprint_url")
@@ -243,7 +244,7 @@ def notice_findings(
         found.append(Finding("objection"))
     for filler in {UNKNOWN[language], "…"}:
         found += [
-            _at("unfilled", text, match.start(), found=_line_of(text, match.start()))
+            _at("unfilled", text, match.start(), found=_in_context(text, match.start(), filler))
             for match in re.finditer(re.escape(filler), text)
         ]
     return found
@@ -260,6 +261,8 @@ def _objection_stands_alone(text: str, language: str) -> bool:
     )
 
 
-def _line_of(text: str, position: int) -> str:
+def _in_context(text: str, position: int, filler: str) -> str:
+    """What somebody has to fill in, with the last words before it."""
     start = text.rfind("\n", 0, position) + 1
-    return text[max(start, position - 40) : position + 24].split("\n")[0].strip()
+    before = " ".join(text[start:position].split()[-WORDS_SHOWN:])
+    return f"{before} {filler}".strip()
