@@ -18,7 +18,6 @@ from privacy.models import Anchor, Checkpoint, Log, Watch
 # An anchor counts as active for so long after the last one of its kind.
 ACTIVE = {
     Anchor.Kind.WITNESS: timedelta(days=2),
-    Anchor.Kind.TIMESTAMP: timedelta(days=3),
     Anchor.Kind.REPORT: timedelta(days=40),
 }
 

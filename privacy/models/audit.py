@@ -87,14 +87,13 @@ class Anchor(models.Model):
 
     class Kind(models.TextChoices):
         WITNESS = "witness", _("Witness on another host")
-        TIMESTAMP = "timestamp", _("Time-stamp (RFC 3161)")
         REPORT = "report", _("Monthly report to the officer")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="anchors")
     kind = models.CharField(max_length=10, choices=Kind.choices)
     name = models.CharField(max_length=200)
-    # Signature lines of a witness, the DER token of a time-stamp, the SHA-256 of a report.
+    # Signature lines of a witness, or the SHA-256 of a report.
     proof = models.BinaryField()
     at = models.DateTimeField()
 

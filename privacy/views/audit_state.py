@@ -25,7 +25,7 @@ def log_state() -> dict[str, Any]:
         "logs": [_log(log, now) for log in Log],
         "anchors_active": anchors_active(now),
         "watchers": _watchers(watches),
-        "troubles": [_trouble(watch) for watch in watches.values() if watch.trouble and watch.name],
+        "troubles": [_trouble(watch) for watch in watches.values() if watch.trouble],
         "report": Anchor.objects.filter(kind=Anchor.Kind.REPORT).order_by("-id").first(),
     }
 
@@ -44,14 +44,16 @@ def _log(log: Log, now: datetime) -> dict[str, Any]:
 
 def _watchers(watches: dict[str, Watch]) -> list[dict[str, Any]]:
     """The signer and each witness, with what they saw last of each log."""
-    names = [("signer", _("Signer"), {log: f"signer/{log.name.lower()}" for log in Log})]
+    names = [(_("Signer"), {log: f"signer/{log.name.lower()}" for log in Log})]
     names += [
-        (witness.name, witness.name, {log: watch_name(witness, log) for log in Log})
-        for witness in witnesses()
+        (witness.name, {log: watch_name(witness, log) for log in Log}) for witness in witnesses()
     ]
     return [
-        {"label": label, "seen": [watches.get(by_log[log]) for log in Log]}
-        for _name, label, by_log in names
+        {
+            "label": label,
+            "seen": [{"log": log.label, "watch": watches.get(by_log[log])} for log in Log],
+        }
+        for label, by_log in names
     ]
 
 
