@@ -1,4 +1,4 @@
-"""What surrounds the logs: terms that end, reports by mail, the officer's pages, a lying program."""
+"""What surrounds the logs: terms that end, monthly mails, the officer's pages, a lying program."""
 
 import json
 from datetime import UTC, datetime, timedelta
