@@ -46,7 +46,7 @@ def test_a_second_person_approves_and_the_act_happens_with_it(officer, deputy, m
 
 
 def test_whoever_asked_cannot_decide_and_the_database_refuses_it_too(officer, deputy):
-    waiting = approvals.ask("retention.rule", uuid4(), officer)
+    waiting = approvals.ask("erasure.bulk", uuid4(), officer)
 
     with pytest.raises(SamePerson):
         approvals.approve(waiting, officer)
@@ -57,30 +57,30 @@ def test_whoever_asked_cannot_decide_and_the_database_refuses_it_too(officer, de
     with pytest.raises(IntegrityError), transaction.atomic():
         SecondApproval.objects.filter(pk=waiting.pk).update(status="approved")
 
-    assert not approvals.is_approved("retention.rule", waiting.ref)
+    assert not approvals.is_approved("erasure.bulk", waiting.ref)
 
 
 def test_what_was_decided_stays_decided(officer, deputy):
-    waiting = approvals.ask("retention.rule", uuid4(), officer)
+    waiting = approvals.ask("erasure.bulk", uuid4(), officer)
     approvals.refuse(waiting, deputy)
 
     with pytest.raises(AlreadyDecided):
         approvals.approve(waiting, deputy)
-    assert not approvals.is_approved("retention.rule", waiting.ref)
+    assert not approvals.is_approved("erasure.bulk", waiting.ref)
 
 
 def test_asking_twice_waits_once_and_the_house_itself_decides_nothing(officer, deputy):
     ref = uuid4()
-    first = approvals.ask("retention.outlier", ref, Actor.system("retention"), {"rows": 9})
+    first = approvals.ask("erasure.bulk", ref, Actor.system("retention"), {"rows": 9})
 
-    assert approvals.ask("retention.outlier", ref, officer) == first
+    assert approvals.ask("erasure.bulk", ref, officer) == first
     with pytest.raises(SamePerson):
         approvals.approve(first, Actor.system("requests"))
     approvals.approve(first, officer)  # the house asked, a person answers
 
 
 def test_an_editor_decides_nothing(officer, staff):
-    waiting = approvals.ask("retention.rule", uuid4(), officer)
+    waiting = approvals.ask("erasure.bulk", uuid4(), officer)
 
     with pytest.raises(NotAllowed):
         approvals.approve(waiting, Actor.staff(staff("editor")))

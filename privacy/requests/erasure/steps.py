@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from privacy import suppression
 from privacy.models import DataSubject, Request, RequestStep
-from privacy.requests.delivery import answer, link_to
+from privacy.requests.delivery import link_to, tell
 from privacy.requests.erasure import needles, scan, traces
 from privacy.requests.erasure.holds import holding_back, must_keep_evidence
 from privacy.requests.export.package import destroy_all_of
@@ -64,7 +64,7 @@ def recipients(request: Request, step: RequestStep) -> bool:
     assert request.subject
     if "sent" not in step.facts:
         token = new_token()
-        answer(request.subject, "erased", number=request.number, link=link_to("erased", token))
+        tell(request, "erased", link=link_to("erased", token))
         step.facts = {
             "sent": timezone.now().isoformat(),
             "token_hash": token_hash("certificate", token).hex(),
