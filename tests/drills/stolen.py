@@ -109,9 +109,8 @@ def _opens(ring: KeyRing, row: Address) -> bool:
     """Whether the key is there; a key that does not open would be another fault."""
     if not ring.has(row.subject):
         return False
+    place = Where("messengers_address", "sealed", row.pk)
     try:
-        return bool(
-            ring.open(row.subject, Where("messengers_address", "sealed", row.pk), row.sealed)
-        )
+        return bool(ring.open(row.subject, place, bytes(row.sealed)))
     except SealBroken:
         raise AssertionError(f"a sealed value of the copy is broken, see {PROJECT}") from None
