@@ -10,6 +10,7 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -55,7 +56,7 @@ def rotate() -> int:
     return number
 
 
-def wrapped_rows() -> list[tuple[object, ...]]:
+def wrapped_rows() -> list[tuple[Any, ...]]:
     """Every wrapped key in the keystore, as a copy of it would hold them."""
     with connections["keystore"].cursor() as cursor:
         cursor.execute("SELECT id, epoch, wrapped FROM keystore_subjectkey ORDER BY id")
@@ -258,9 +259,9 @@ def test_secrets_of_the_house_are_sealed_anew_and_old_keys_go_with_the_data(db, 
         row.refresh_from_db()
         assert row.data["used_mask"] == 0
         assert row.data[name] != before
-        sealed = base64.b64decode(row.data[name])
-        assert key_version_of(sealed) == old + 1
-        assert vault.open_system(CODES_PLACE, sealed) == b"seed of codes"
+        after = base64.b64decode(row.data[name])
+        assert key_version_of(after) == old + 1
+        assert vault.open_system(CODES_PLACE, after) == b"seed of codes"
     assert epochs.rows_on_old_keys() == 0
     epochs.destroy_due(now + timedelta(days=34))
     assert SystemKey.objects.count() == 2  # a copy of the data from before still opens with it

@@ -3,6 +3,7 @@
 A small model says who must be readable and who must not; the real vault plays against it.
 """
 
+import os
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +31,7 @@ TERM = timedelta(days=8)
 pks = st.one_of(
     st.uuids(), st.integers(min_value=-(2**63), max_value=2**63 - 1), st.text(max_size=20)
 )
-names = st.text(st.characters(codec="utf-8"), max_size=12)
+names = st.text(max_size=12)
 places = st.builds(Where, names, names, pks)
 few = settings(max_examples=50, deadline=None)
 
@@ -162,11 +163,12 @@ class Life(RuleBasedStateMachine):
                 assert vault.open_sealed(person, "ops", where, sealed) == person.bytes
 
 
-def test_no_play_brings_anybody_back_or_loses_somebody(db, key_file: Path) -> None:
+def test_no_play_brings_anybody_back_or_loses_somebody(db, key_file: Path, monkeypatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # no power is cut in this game
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=12,
+            max_examples=10,
             stateful_step_count=15,
             deadline=None,
             suppress_health_check=list(HealthCheck),
