@@ -15,7 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from privacy.access import actor_of, can, staff_page, step_up
-from privacy.models import Request
+from privacy.audit import anchors_active
+from privacy.models import Request, Watch
 from privacy.requests.errors import RequestError
 from privacy.vault import VaultError, weekly
 
@@ -72,8 +73,19 @@ def show(
     actor = actor_of(request)
     may = {entry: any(can(actor, action) for action in actions) for entry, actions in DOORS}
     context = {"may": may, "here": here, "key_warnings": _key_warnings, **context}
+    context["log_warnings"] = log_warnings if here == "requests" and may["audit"] else ()
     with timezone.override(ZoneInfo(settings.DISPLAY_TIME_ZONE)):
         return render(request, f"privacy/{name}.html", context, status=status)
+
+
+def log_warnings() -> list[str]:
+    """What the officer should know about the logs; more of it stands on their page."""
+    warnings = []
+    if Watch.objects.exclude(trouble="").exists():
+        warnings.append(_("Signer or witness object to the logs: see the page Audit log."))
+    if not anchors_active():
+        warnings.append(_("Nobody outside watches the logs: see the page Audit log."))
+    return warnings
 
 
 def _key_warnings() -> list[str]:
