@@ -107,8 +107,8 @@ class BroadcastForm(forms.Form):
         help_text=_("Whoever has not got it by then does not get it any more."),
     )
     is_ai_text = forms.BooleanField(
-        label=_("Written by a machine (AI) and not reviewed by the editors"),
         required=False,
+        label=_("Written by a machine (AI) and not reviewed by the editors"),
         help_text=_("Then the message says so in its first line (Art. 50(4) AI Act)."),
     )
     is_urgent = forms.BooleanField(

@@ -95,17 +95,7 @@ def _freeze(
     key: str,
     now: datetime,
 ) -> Broadcast:
-    content = message_of(broadcast)
-    dispatch = Dispatch(
-        kind=Dispatch.Kind.BROADCAST,
-        content=content.to_json(),
-        content_sha256=content_hash(content),
-        newsletter=newsletter.pk,
-        priority=URGENT_PRIORITY if broadcast.is_urgent else 0,
-        values={"newsletter": newsletter.name},
-        expires_at=now + broadcast.expires_after if broadcast.expires_after else None,
-    )
-    dispatch.save(force_insert=True)
+    dispatch = _dispatch(broadcast, newsletter, now)
     sql, params = recipients(newsletter, broadcast.rule, channels, now)
     try:
         size = start_dispatch(dispatch=dispatch, recipients_sql=sql, params=params)
@@ -125,6 +115,26 @@ def _freeze(
         audience=broadcast.rule,
         bases=bases,
     )
+    _record(broadcast, actor, size, dispatch.content_sha256)
+    return broadcast
+
+
+def _dispatch(broadcast: Broadcast, newsletter: Newsletter, now: datetime) -> Dispatch:
+    content = message_of(broadcast)
+    dispatch = Dispatch(
+        kind=Dispatch.Kind.BROADCAST,
+        content=content.to_json(),
+        content_sha256=content_hash(content),
+        newsletter=newsletter.pk,
+        priority=URGENT_PRIORITY if broadcast.is_urgent else 0,
+        values={"newsletter": newsletter.name},
+        expires_at=now + broadcast.expires_after if broadcast.expires_after else None,
+    )
+    dispatch.save(force_insert=True)
+    return dispatch
+
+
+def _record(broadcast: Broadcast, actor: Actor, size: int, content_sha256: str) -> None:
     audit.record(
         "broadcast.started",
         actor=actor,
@@ -134,11 +144,10 @@ def _freeze(
             "recipients": size,
             "left_out": broadcast.left_out,
             "urgent": broadcast.is_urgent,
-            "content": dispatch.content_sha256,
-            "customers": bases.get(LegalBasis.EXISTING_CUSTOMER, 0),
+            "content": content_sha256,
+            "customers": broadcast.bases.get(LegalBasis.EXISTING_CUSTOMER, 0),
         },
     )
-    return broadcast
 
 
 def _bases(size: int, customers: int) -> dict[str, int]:
