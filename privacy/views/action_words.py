@@ -148,6 +148,11 @@ WORDS = {
     "user.signed_in": _("Signed in"),
     "user.signed_out": _("Signed out"),
     "wording.published": _("Wording published"),
+    "erasure.replayed": _("Erased again after a restore"),
+    "form.created": _("Source form made"),
+    "form.closed": _("Source form closed"),
+    "form.decided": _("Source form decided"),
+    "wording.proposed": _("Wording proposed"),
 }
 
 
