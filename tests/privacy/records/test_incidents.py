@@ -288,6 +288,30 @@ def test_people_are_told_once_a_second_person_has_approved(
     assert len(people.sent) == 1
 
 
+def test_whoever_dies_while_telling_has_told_nobody_or_noted_it(
+    incident, high, officer, second, people, monkeypatch
+):
+    monkeypatch.setattr(wave, "contacts_of", lambda subject: [1])
+    approvals.approve(wave.propose(incident=incident, actor=officer), second)
+    send = wave.answer
+
+    def answer_once(subject, name, **context):
+        if people.sent:
+            raise SystemExit  # as a worker ends that is told to
+        send(subject, name, **context)
+
+    monkeypatch.setattr(wave, "answer", answer_once)
+    with pytest.raises(SystemExit):
+        wave.resume()
+    assert set(incident.people.values_list("state", flat=True)) == {"listed"}
+
+    people.sent.clear()  # queued in the same transaction, so gone with it
+    monkeypatch.setattr(wave, "answer", send)
+
+    assert wave.resume() == 2
+    assert {subject for subject, _name, _context in people.sent} == set(high.values())
+
+
 def test_nobody_is_told_without_a_high_risk_or_without_words(incident, officer, people):
     with pytest.raises(NoHighRisk):
         wave.propose(incident=incident, actor=officer)
