@@ -2,7 +2,7 @@
 
 The tables that decide whether somebody is written to are a projection of the ledger. Here the last
 record of each subscription, read from its exact bytes, is compared with its status and its gate,
-in one statement, so that a million subscriptions take seconds and no row comes to us.
+in one statement, so that only differences come to us.
 """
 
 from collections.abc import Callable
