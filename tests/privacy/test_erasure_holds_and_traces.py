@@ -89,6 +89,9 @@ def test_a_hold_on_the_proof_keeps_its_key_and_stands_in_the_certificate(
     assert facts["keys_destroyed"] == ["ops"]
     assert "evidence" in {item["what"] for item in facts["kept"]}
     assert facts["decided"]["by"] == "staff"
+    request.refresh_from_db()
+    decided = certificates.document(request.certificate)["lead"][-1]
+    assert "+00:00" not in decided  # a date for people
 
 
 def test_notes_are_blackened_lists_dropped_and_the_keystore_remembers(

@@ -72,7 +72,7 @@ def content(request: Request, steps: dict[str, RequestStep], now: datetime) -> d
         "controller": controller.name if controller else "",
         "received_at": request.received_at,
         "issued_at": now,
-        "decided": steps["block"].facts.get("decided", {}),
+        "decided": _decision(steps["block"]),
         "steps": [
             {"name": step.name, "done_at": step.done_at}
             for step in steps.values()
@@ -91,9 +91,17 @@ def content(request: Request, steps: dict[str, RequestStep], now: datetime) -> d
             "bytes": scanned["bytes"],
             "cleared": scanned.get("cleared", 0),
             "residues": len(scanned["residues"]),
-            "done_at": scanned["scanned_at"],
+            "done_at": datetime.fromisoformat(scanned["scanned_at"]),
         },
     }
+
+
+def _decision(step: RequestStep) -> dict[str, Any]:
+    """Who decided, as a word for their kind, and when."""
+    decided = step.facts.get("decided")
+    if not decided:
+        return {}
+    return {"by": decided["by"], "at": datetime.fromisoformat(decided["at"])}
 
 
 def by_class(rows: dict[str, int]) -> dict[str, int]:

@@ -153,9 +153,11 @@ def tables_of(alias: str, kind: str) -> Iterator[Table]:
         known = {column.name: classified.get((table, column.name)) for column in columns}
         words = tuple(one for one in columns if one.holds_words and not _is_staff(known[one.name]))
         rows = tuple(one.name for one in columns if one.type == "uuid" and _goes(known[one.name]))
-        if (schema, table) in sizes and (words or rows):
-            its_kind = "cache" if table == cache else kind
-            yield Table(alias, its_kind, schema, table, words, rows, *sizes[schema, table])
+        is_cache = table == cache  # named in the certificate even if nothing is in it
+        if (is_cache or (schema, table) in sizes) and (words or rows):
+            size = sizes.get((schema, table), (0, 0))
+            its_kind = "cache" if is_cache else kind
+            yield Table(alias, its_kind, schema, table, words, rows, *size)
 
 
 def _sizes(alias: str) -> dict[tuple[str, str], tuple[int, int]]:
