@@ -218,7 +218,8 @@ def test_two_workers_do_not_share_a_night(alone, officer, transactional_db):
     try:
         with other.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [night.LOCK])
-        assert night.execute(NOW) == {}
+            assert night.execute(NOW) == {}
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [night.LOCK])
     finally:
         other.close()
 
