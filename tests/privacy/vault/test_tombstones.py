@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from typing import Any
 
 from privacy import vault
 from privacy.vault import KeyRing
@@ -18,7 +19,7 @@ def test_everybody_is_remembered_over_many_pages(db, monkeypatch) -> None:
     monkeypatch.setattr(tombstones, "PAGE", 2)
     people = vault.new_subjects(5)
     for number, person in enumerate(people):
-        more = {"evidence": True} if number == 1 else {}
+        more: dict[str, Any] = {"evidence": True} if number == 1 else {}
         vault.tombstone(person, AT + timedelta(hours=number), **more)
 
     found = list(vault.tombstones())
