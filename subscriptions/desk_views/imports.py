@@ -197,7 +197,7 @@ def progress(request: HttpRequest, import_id: UUID) -> HttpResponse:
     found = _found(request, import_id)
     job = jobs.job_of(found)
     if job is None or not jobs.running(found):
-        answer = HttpResponse(status=204)
+        answer = HttpResponse()
         answer["HX-Refresh"] = "true"
         return answer
     return render(request, "subscriptions/_import_job.html", {"import": found, "job": job})

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from privacy.models import Grant, User
 from privacy.vault import sign_link
-from subscriptions.actions import keep_reply
+from subscriptions.actions import keep_reply, questions
 from subscriptions.actions import opt_in as opt_in_actions
 from subscriptions.actions.wordings import publish_defaults
 from subscriptions.models import Segment
@@ -36,8 +36,8 @@ def newsroom(transactional_db, settings, monkeypatch):
     """A newsletter on two messengers with readers, replies and a segment; name -> path."""
     settings.JAWORT_DEMO = True
     tokens: list[str] = []
-    make = opt_in_actions.new_token
-    monkeypatch.setattr(opt_in_actions, "new_token", lambda: tokens.append(make()) or tokens[-1])
+    make = questions.new_token
+    monkeypatch.setattr(questions, "new_token", lambda: tokens.append(make()) or tokens[-1])
     chat, mail = make_channel(settings={"number": "+4930123456"}), make_channel("email", "E-Mail")
     newsletter = make_newsletter(channels=[chat, mail], is_public=True)
     publish_defaults(newsletter=newsletter, channels=[chat, mail], actor=SYSTEM)

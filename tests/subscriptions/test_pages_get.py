@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from privacy.models import Grant, User
 from privacy.vault import sign_link
-from subscriptions.actions import keep_reply
+from subscriptions.actions import create_form, keep_reply, questions
 from subscriptions.actions import opt_in as opt_in_actions
 from subscriptions.actions.wordings import publish_defaults
-from subscriptions.models import ConsentRecord, Import, OptIn, Segment
+from subscriptions.models import ConsentRecord, Import, OptIn, Segment, TextProposal
 from tests.broadcasts.house import SYSTEM, make_channel, make_newsletter, make_staff, subscribe
 
 pytestmark = pytest.mark.django_db
@@ -45,8 +45,8 @@ def paths(settings, monkeypatch):
     newsletter = make_newsletter(channels=[chat, mail], is_public=True)
     publish_defaults(newsletter=newsletter, channels=[chat, mail], actor=SYSTEM)
     tokens = []
-    make = opt_in_actions.new_token
-    monkeypatch.setattr(opt_in_actions, "new_token", lambda: tokens.append(make()) or tokens[-1])
+    make = questions.new_token
+    monkeypatch.setattr(questions, "new_token", lambda: tokens.append(make()) or tokens[-1])
     opt_in_actions.ask_by_form(
         newsletter=newsletter, channel=mail, identifier="leser@example.org", language="de"
     )
@@ -73,6 +73,10 @@ def paths(settings, monkeypatch):
         identifier="andere@example.org",
         language="de",
     )
+    form = create_form(newsletter=newsletter, code="stand", name="Stand", actor=SYSTEM)
+    proposal = TextProposal.objects.create(
+        newsletter=newsletter, language="de", kind="notice", text="x", proposed_at=timezone.now()
+    )
     later = timezone.now() + timedelta(days=1)
     record = ConsentRecord.objects.filter(state="given").get()
     slug, desk = "/n/stadtanzeiger/", f"/desk/newsletters/{newsletter.pk}/"
@@ -80,6 +84,7 @@ def paths(settings, monkeypatch):
         "start": "/",
         "newsletter": slug,
         "newsletter_asked": f"{slug}asked/",
+        "newsletter_form": f"{slug}from/stand/",
         "newsletter_qr": f"{slug}{chat.pk}.svg",
         "confirm": f"/c/{tokens[-1]}/",
         "preferences": f"/p/{sign_link('preferences', one.pk, later)}/",
@@ -106,6 +111,7 @@ def paths(settings, monkeypatch):
         "import_new": "/desk/imports/new/",
         "import": f"/desk/imports/{imported.pk}/",
         "import_report": f"/desk/imports/{imported.pk}/report.csv",
+        "import_progress": f"/desk/imports/{imported.pk}/progress/",
         "import_load": f"/desk/imports/{imported.pk}/load/",
         "import_approve": f"/desk/imports/{imported.pk}/approve/",
         "import_reject": f"/desk/imports/{imported.pk}/reject/",
@@ -114,6 +120,10 @@ def paths(settings, monkeypatch):
         "newsletter_settings": desk,
         "newsletter_sign_up": f"{desk}page/",
         "newsletter_page_qr": f"{desk}page.svg",
+        "newsletter_forms": f"{desk}forms/",
+        "newsletter_form_decide": f"{desk}forms/{form.pk}/decide/",
+        "newsletter_form_close": f"{desk}forms/{form.pk}/close/",
+        "newsletter_proposal": f"/desk/newsletters/texts/{proposal.pk}/",
         "newsletter_topics": f"{desk}topics/",
         "newsletter_topic": f"{desk}topics/{newsletter.topics.first().pk}/",
         "newsletter_keywords": f"{desk}words/",
