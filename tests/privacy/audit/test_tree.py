@@ -102,6 +102,9 @@ def test_whatever_is_changed_in_a_proof_it_no_longer_holds(written, data):
     assert not tree.check_inclusion(leaves[index], index, size, path, other)
     assert not tree.check_inclusion(leaves[index], index, size, [*path, other], root)
     assert not tree.check_inclusion(leaves[index], size, size, path, root)
+    # Another size has other paths, even where the same hashes would lead to the same root.
+    assert not tree.check_inclusion(leaves[index], index, 4 * size, path, root)
+    assert not tree.check_consistency(old, old_root, 4 * size, root, proof)
     assert not tree.check_consistency(old, other, size, root, proof)
     assert not tree.check_consistency(old, old_root, size, other, proof)
     assert not tree.check_consistency(old, old_root, size, root, [*proof, other])
