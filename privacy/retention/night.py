@@ -148,8 +148,11 @@ def _functions(data_class: str) -> list[Expiry]:
 
 @transaction.atomic
 def _finish(item: RetentionItem, status: RetentionItem.Status) -> None:
-    """Counted anew, by the other road: what is left although its time is over is a fault."""
-    left = stock.due(item.data_class, item.plan.at)
+    """Counted anew, by the other road: what is left although its time is over is a fault.
+
+    Where the plan found nothing due, nothing can have become due for its moment since.
+    """
+    left = stock.due(item.data_class, item.plan.at) if item.due else 0
     if left:
         status = Status.FAILED
         log.error("retention left rows behind", reason=item.data_class, count=left)

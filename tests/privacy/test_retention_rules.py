@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from privacy.access import Actor, NotAllowed
 from privacy.models import AuditEntry, RetentionRule, SecondApproval
@@ -89,7 +89,7 @@ AGAINST_THE_LAW = [
 
 @pytest.mark.parametrize(("data_class", "term", "named"), AGAINST_THE_LAW)
 def test_a_rule_beyond_the_law_is_refused_with_the_limit(officer, data_class, term, named):
-    with pytest.raises(RuleRefused, match=re.escape(named)):
+    with translation.override("en"), pytest.raises(RuleRefused, match=re.escape(named)):
         propose(data_class, change(term), actor=officer)
 
     assert not RetentionRule.objects.filter(data_class=data_class, status="proposed").exists()
