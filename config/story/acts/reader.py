@@ -46,7 +46,7 @@ def opt_in_by_chat(stage: Stage) -> None:
 def opt_in_by_mail(stage: Stage) -> None:
     visitor = Visitor(stage.system.origin)
     page = visitor.open(NEWSLETTER)
-    asked = visitor.submit(page, "form", {"address": stage.reader_mail})
+    asked = visitor.submit(page, "sign-up", {"address": stage.reader_mail})
     expect("/asked/" in asked.url, "The form does not say to look into the mailbox.")
     mail = stage.mailbox.wait_for(stage.reader_mail, "bestätigen")
     link = mail.link(r"/c/")
