@@ -21,7 +21,6 @@ from privacy.audit import (
     anchors_active,
     proof_of,
     record,
-    sequence,
     tlog_proof,
     tree,
     verifier_keys,
@@ -34,6 +33,7 @@ from privacy.audit.logs import origin
 from privacy.audit.note import Head, Note, Verifier
 from privacy.audit.signing import add_checkpoint
 from privacy.models import Anchor, AuditEntry, Checkpoint, Leaf, Log, Watch
+from tests.privacy.audit.placing import place_all
 from tests.privacy.audit.watchers import run_signer, signing, witnessing
 
 SYSTEM = Actor.system("retention")
@@ -73,7 +73,7 @@ def house(transactional_db, tmp_path, settings):
 
     def grow(count: int) -> list[AuditEntry]:
         made = add(count)
-        sequence()
+        place_all()
         return made
 
     with ExitStack() as stack:
@@ -119,7 +119,7 @@ def test_from_entry_to_cosigned_proof_and_on_to_a_new_key(house):
     """The whole way of an entry, with a second signer's key at the end of it."""
     entry = add()[0]
     assert proof_of(Log.AUDIT, entry.id) is None  # no place yet
-    sequence()
+    place_all()
     assert proof_of(Log.AUDIT, entry.id) is None  # no checkpoint yet
     assert not anchors_active()
     now = timezone.now()
