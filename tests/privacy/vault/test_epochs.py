@@ -240,6 +240,7 @@ def test_secrets_of_the_house_are_sealed_anew_and_old_keys_go_with_the_data(db, 
         data = {name: sealed, "used_mask": 0}
         codes[name] = Authenticator.objects.create(user=user, type=kind, data=data)
     old = SystemKey.objects.get().number
+    old_secrets = bytes(channel.secrets_sealed)
     now = datetime.now(UTC)
 
     rotate()
@@ -259,6 +260,11 @@ def test_secrets_of_the_house_are_sealed_anew_and_old_keys_go_with_the_data(db, 
     assert epochs.rows_on_old_keys() == 0
     epochs.destroy_due(now + timedelta(days=34))
     assert SystemKey.objects.count() == 2  # a copy of the data from before still opens with it
+    channel.secrets_sealed = old_secrets  # put back from such a copy, and not sealed anew yet
+    channel.save()
+    epochs.destroy_due(now + timedelta(days=36))
+    assert SystemKey.objects.count() == 2
+    epochs.rewrap()
     epochs.destroy_due(now + timedelta(days=36))
     assert [row.number for row in SystemKey.objects.all()] == [old + 1]
 
