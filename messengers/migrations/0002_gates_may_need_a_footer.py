@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('messengers', '0001_messengers'),
+        ("messengers", "0001_messengers"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='gate',
-            name='needs_footer',
+            model_name="gate",
+            name="needs_footer",
             field=models.BooleanField(db_default=False, default=False),
         ),
     ]

@@ -4,14 +4,15 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('messengers', '0002_gates_may_need_a_footer'),
+        ("messengers", "0002_gates_may_need_a_footer"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='gate',
-            index=models.Index(condition=models.Q(('needs_footer', True)), fields=['id'], name='gates_with_footer'),
+            model_name="gate",
+            index=models.Index(
+                condition=models.Q(("needs_footer", True)), fields=["id"], name="gates_with_footer"
+            ),
         ),
     ]

@@ -8,110 +8,269 @@ import privacy.ids
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('subscriptions', '0002_consent_is_insert_only'),
+        ("subscriptions", "0002_consent_is_insert_only"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ImportJob',
+            name="ImportJob",
             fields=[
-                ('import_id', models.UUIDField(primary_key=True, serialize=False)),
-                ('verb', models.CharField(max_length=8)),
-                ('status', models.CharField(choices=[('running', 'Under way'), ('done', 'Done'), ('failed', 'Not done')], default='running', max_length=8)),
-                ('done', models.PositiveIntegerField(default=0)),
-                ('total', models.PositiveIntegerField(default=0)),
-                ('why', models.CharField(blank=True, max_length=200)),
-                ('asked_by', models.UUIDField()),
-                ('beat_at', models.DateTimeField()),
+                ("import_id", models.UUIDField(primary_key=True, serialize=False)),
+                ("verb", models.CharField(max_length=8)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("running", "Under way"),
+                            ("done", "Done"),
+                            ("failed", "Not done"),
+                        ],
+                        default="running",
+                        max_length=8,
+                    ),
+                ),
+                ("done", models.PositiveIntegerField(default=0)),
+                ("total", models.PositiveIntegerField(default=0)),
+                ("why", models.CharField(blank=True, max_length=200)),
+                ("asked_by", models.UUIDField()),
+                ("beat_at", models.DateTimeField()),
             ],
         ),
         migrations.AddField(
-            model_name='import',
-            name='similar_offers',
+            model_name="import",
+            name="similar_offers",
             field=models.CharField(blank=True, max_length=300),
         ),
         migrations.AddField(
-            model_name='newsletter',
-            name='for_children',
+            model_name="newsletter",
+            name="for_children",
             field=models.BooleanField(default=False),
         ),
         migrations.AddField(
-            model_name='optin',
-            name='age_declared',
+            model_name="optin",
+            name="age_declared",
             field=models.CharField(blank=True, max_length=8),
         ),
         migrations.AddField(
-            model_name='optin',
-            name='age_limit',
+            model_name="optin",
+            name="age_limit",
             field=models.PositiveSmallIntegerField(null=True),
         ),
         migrations.CreateModel(
-            name='SourceForm',
+            name="SourceForm",
             fields=[
-                ('id', models.UUIDField(default=privacy.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('code', models.SlugField(max_length=40, verbose_name='Short name in addresses')),
-                ('name', models.CharField(max_length=80, verbose_name='Name')),
-                ('coupled_offer', models.BooleanField(default=False, verbose_name='Something is given for the consent')),
-                ('offer_de', models.TextField(blank=True, verbose_name='What is given, and how to get it without (German)')),
-                ('offer_en', models.TextField(blank=True, verbose_name='What is given, and how to get it without (English)')),
-                ('status', models.CharField(choices=[('draft', 'Waits for a decision'), ('published', 'Published'), ('refused', 'Refused'), ('closed', 'Closed')], default='draft', max_length=10)),
-                ('made_at', models.DateTimeField()),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('reasons', models.TextField(blank=True, verbose_name='Reasons')),
-                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('made_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('newsletter', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='forms', to='subscriptions.newsletter')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=privacy.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.SlugField(max_length=40, verbose_name="Short name in addresses")),
+                ("name", models.CharField(max_length=80, verbose_name="Name")),
+                (
+                    "coupled_offer",
+                    models.BooleanField(
+                        default=False, verbose_name="Something is given for the consent"
+                    ),
+                ),
+                (
+                    "offer_de",
+                    models.TextField(
+                        blank=True, verbose_name="What is given, and how to get it without (German)"
+                    ),
+                ),
+                (
+                    "offer_en",
+                    models.TextField(
+                        blank=True,
+                        verbose_name="What is given, and how to get it without (English)",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Waits for a decision"),
+                            ("published", "Published"),
+                            ("refused", "Refused"),
+                            ("closed", "Closed"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                    ),
+                ),
+                ("made_at", models.DateTimeField()),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("reasons", models.TextField(blank=True, verbose_name="Reasons")),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "made_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "newsletter",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="forms",
+                        to="subscriptions.newsletter",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name', 'code'],
+                "ordering": ["name", "code"],
             },
         ),
         migrations.AddField(
-            model_name='optin',
-            name='source_form',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='subscriptions.sourceform'),
+            model_name="optin",
+            name="source_form",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="subscriptions.sourceform",
+            ),
         ),
         migrations.CreateModel(
-            name='StartToken',
+            name="StartToken",
             fields=[
-                ('token_hash', models.BinaryField(max_length=32, primary_key=True, serialize=False)),
-                ('language', models.CharField(choices=[('de', 'Deutsch'), ('en', 'English')], max_length=2)),
-                ('age_limit', models.PositiveSmallIntegerField(null=True)),
-                ('age_declared', models.CharField(blank=True, max_length=8)),
-                ('expires_at', models.DateTimeField(db_index=True)),
-                ('newsletter', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.newsletter')),
-                ('source_form', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='subscriptions.sourceform')),
-                ('topics', models.ManyToManyField(blank=True, related_name='+', to='subscriptions.topic')),
+                (
+                    "token_hash",
+                    models.BinaryField(max_length=32, primary_key=True, serialize=False),
+                ),
+                (
+                    "language",
+                    models.CharField(choices=[("de", "Deutsch"), ("en", "English")], max_length=2),
+                ),
+                ("age_limit", models.PositiveSmallIntegerField(null=True)),
+                ("age_declared", models.CharField(blank=True, max_length=8)),
+                ("expires_at", models.DateTimeField(db_index=True)),
+                (
+                    "newsletter",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="subscriptions.newsletter",
+                    ),
+                ),
+                (
+                    "source_form",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="subscriptions.sourceform",
+                    ),
+                ),
+                (
+                    "topics",
+                    models.ManyToManyField(blank=True, related_name="+", to="subscriptions.topic"),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='TextProposal',
+            name="TextProposal",
             fields=[
-                ('id', models.UUIDField(default=privacy.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('language', models.CharField(choices=[('de', 'Deutsch'), ('en', 'English')], max_length=2)),
-                ('kind', models.CharField(max_length=24)),
-                ('text', models.TextField()),
-                ('status', models.CharField(choices=[('waiting', 'Waits for a second person'), ('published', 'Published'), ('refused', 'Refused')], default='waiting', max_length=10)),
-                ('proposed_at', models.DateTimeField()),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('newsletter', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='proposals', to='subscriptions.newsletter')),
-                ('proposed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=privacy.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "language",
+                    models.CharField(choices=[("de", "Deutsch"), ("en", "English")], max_length=2),
+                ),
+                ("kind", models.CharField(max_length=24)),
+                ("text", models.TextField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waits for a second person"),
+                            ("published", "Published"),
+                            ("refused", "Refused"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                ("proposed_at", models.DateTimeField()),
+                ("decided_at", models.DateTimeField(null=True)),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "newsletter",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="proposals",
+                        to="subscriptions.newsletter",
+                    ),
+                ),
+                (
+                    "proposed_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='sourceform',
-            constraint=models.UniqueConstraint(fields=('newsletter', 'code'), name='one_form_of_a_name'),
+            model_name="sourceform",
+            constraint=models.UniqueConstraint(
+                fields=("newsletter", "code"), name="one_form_of_a_name"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sourceform',
-            constraint=models.CheckConstraint(condition=models.Q(('coupled_offer', False), models.Q(('status', 'published'), _negated=True), models.Q(('decided_at__isnull', False), models.Q(('reasons', ''), _negated=True)), _connector='OR'), name='a_coupled_offer_was_decided'),
+            model_name="sourceform",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("coupled_offer", False),
+                    models.Q(("status", "published"), _negated=True),
+                    models.Q(
+                        ("decided_at__isnull", False), models.Q(("reasons", ""), _negated=True)
+                    ),
+                    _connector="OR",
+                ),
+                name="a_coupled_offer_was_decided",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sourceform',
-            constraint=models.CheckConstraint(condition=models.Q(('coupled_offer', False), models.Q(models.Q(('offer_de', ''), _negated=True), models.Q(('offer_en', ''), _negated=True)), _connector='OR'), name='a_coupled_offer_says_what'),
+            model_name="sourceform",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("coupled_offer", False),
+                    models.Q(
+                        models.Q(("offer_de", ""), _negated=True),
+                        models.Q(("offer_en", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="a_coupled_offer_says_what",
+            ),
         ),
     ]

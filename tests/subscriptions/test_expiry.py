@@ -116,7 +116,8 @@ def staff_and_logs(officer, newsletter, chat):
     place = vault.Where("subscriptions_import", "content_sealed", pk)
     Import.objects.create(
         id=pk, newsletter=newsletter, channel=chat, legal_basis="consent", file_sha256="x",
-        content_sealed=vault.seal_system(place, b"Telefon\r\n+4917604069099\r\n"), uploaded_by=uploader, uploaded_at=LONG_AGO,
+        content_sealed=vault.seal_system(place, b"Telefon\r\n+4917604069099\r\n"),
+        uploaded_by=uploader, uploaded_at=LONG_AGO,
     )  # fmt: skip
     for user in (gone, uploader):
         set_active(user=user, is_active=False, actor=Actor.system("test"))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -35,7 +36,7 @@ SYSTEM = Actor.system("retention")
 ENTRY = "privacy_auditentry"
 
 
-def run(statement: str, *params: object) -> None:
+def run(statement: str, *params: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
 
