@@ -13,7 +13,7 @@ from messengers.contract import BadAddress
 from messengers.gates import release_gates
 from messengers.models import Gate
 from privacy.access import Actor
-from privacy.vault import Where, open_sealed
+from privacy.vault import KeyDestroyed, Where, open_sealed
 from subscriptions.actions.opt_in import ask_by_form
 from subscriptions.actions.withdrawal import withdraw
 from subscriptions.models import (
@@ -61,10 +61,16 @@ def portable(subject: UUID) -> list[dict[str, Any]]:
 
 
 def asked_evidence(question: OptIn) -> dict[str, Any]:
-    """What is kept of a request that waits for its yes: text, time, ids of the messenger."""
+    """What is kept of a request that waits for its yes: text, time, ids of the messenger.
+
+    Empty once the key of the person's evidence is destroyed: nobody can tell it any more.
+    """
     place = Where("subscriptions_optin", "evidence_sealed", question.pk)
     subject, sealed = question.address.subject, bytes(question.evidence_sealed)
-    opened: dict[str, Any] = json.loads(open_sealed(subject, "evidence", place, sealed))
+    try:
+        opened: dict[str, Any] = json.loads(open_sealed(subject, "evidence", place, sealed))
+    except KeyDestroyed:
+        return {}
     return opened
 
 
