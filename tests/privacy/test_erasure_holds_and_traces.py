@@ -13,7 +13,7 @@ from messengers.addresses import reveal
 from messengers.models import Address, Delivery, Gate
 from privacy import suppression
 from privacy.access import Actor
-from privacy.models import AuditEntry, Certificate, DataSubject, Request
+from privacy.models import AuditEntry, Certificate, DataSubject, Request, Suppression
 from privacy.requests import actions
 from privacy.requests.erasure import again
 from privacy.requests.erasure import certificate as certificates
@@ -21,6 +21,7 @@ from privacy.requests.erasure.machine import Progress
 from privacy.requests.notes import WISH, add_note, notes_of
 from privacy.retention import holds
 from privacy.vault import KeyRing, shred, tombstones
+from privacy.vault.replay import replay
 from subscriptions.forget import forget_strangers
 from subscriptions.imports import check_import
 from subscriptions.models import Import, OptIn, Subscription
@@ -115,6 +116,11 @@ def test_notes_are_blackened_lists_dropped_and_the_keystore_remembers(
     assert not stone.evidence
     (kind, fingerprint), *_ = stone.suppressed
     assert fingerprint == suppression.fingerprint(kind, PHONE)
+    Suppression.objects.all().delete()  # a dump from before the erasure lacks them
+    assert not suppression.is_suppressed(fingerprint)
+    assert replay(lambda _count: None)["suppressions"] == len(stone.suppressed)
+    assert suppression.is_suppressed(fingerprint)
+    assert replay(lambda _count: None)["suppressions"] == 0
     by_class = certificates.read(request.certificate)["deleted_by_class"]
     assert by_class["active_subscription"] >= 3
     assert by_class["import_file"] == 1
