@@ -100,9 +100,9 @@ def erase(subject: UUID) -> dict[str, int]:
     tests is one of them: their list of test addresses stays. Called while the address is known.
     """
     if not Request.objects.filter(subject=subject, kind=Request.Kind.ERASURE).exists():
-        return {"test_addresses": 0}
+        return {"TestAddress": 0}
     count, _by_model = _tests(subject).delete()
-    return {"test_addresses": count}
+    return {"TestAddress": count}
 
 
 def scan(subject: UUID, needles: list[str]) -> list[str]:
