@@ -27,6 +27,7 @@ from privacy.requests.actions import note, open_request
 from privacy.requests.deadlines import SOON_DAYS, Clock, clock
 from privacy.requests.states import ANSWERED
 from privacy.requests.todo import Waits
+from privacy.retention import todo as nightly
 from privacy.views.charts import bars, columns
 from privacy.views.common import page, show, to_request
 
@@ -77,7 +78,7 @@ def work_list(request: HttpRequest) -> HttpResponse:
         "shown": shown,
         "kind": kind,
         "kinds": Request.Kind.choices,
-        "todo": [*waiting.items(now, actor_of(request)), *todo.items(now)],
+        "todo": [*waiting.items(now, actor_of(request)), *todo.items(now), *nightly.items(now)],
         **_figures(now, span if span in SPANS else "days"),
     }
     return show(request, "work_list", "requests", context)
