@@ -137,6 +137,7 @@ def _uploaded(newsletter, chat, publisher, phone):
 def test_again_erases_what_a_restored_copy_brought_back_without_its_keys(say, subject, officer):
     """As after a restore: the rows are there, the key is not, and nobody has asked for anything."""
     request = asked(say, "AUSKUNFT", "access")
+    step = request.steps.create(name="rectified-0", position=0, sealed=b"a correction")
     neighbour = subject_of(OTHER_PHONE)
     shred(subject, "ops")
 
@@ -148,6 +149,8 @@ def test_again_erases_what_a_restored_copy_brought_back_without_its_keys(say, su
     assert not Subscription.objects.filter(subscriber=subject).exists()
     assert DataSubject.objects.get(pk=subject).status == "erased"
     assert Request.objects.get(pk=request.pk).status == "closed"
+    step.refresh_from_db()
+    assert step.sealed is None
     assert Gate.objects.get(subject=neighbour).is_open
     assert again(subject) == {}
     assert AuditEntry.objects.filter(action="erasure.replayed").count() == 1
