@@ -138,7 +138,10 @@ class RefuseForm(forms.Form):
 class RedactForm(forms.Form):
     redact = forms.CharField(
         label=_("Leave out"),
-        help_text=_("Words that concern somebody else, one in a line. They are not stored."),
+        help_text=_(
+            "Words that concern somebody else, one in a line. They are forgotten as soon as it is"
+            " made."
+        ),
         widget=forms.Textarea(attrs={"rows": 2, "autocomplete": "off"}),
         max_length=LONGEST_TEXT,
         required=False,

@@ -43,6 +43,12 @@ def erase(request: str) -> None:
         erase.delay(request)
 
 
+@shared_task
+def pack(request: str) -> None:
+    """Make a package just asked for; the tick does the same, only later. May run twice."""
+    requests.pack(UUID(request))
+
+
 @expires("inbox_body")
 def destroy_inbox_keys(now: datetime) -> int:
     """Whole days at once: the key of a day goes when its last message is due."""

@@ -44,6 +44,7 @@ REQUEST = [
     path("lift/", request_acts.lift, name="lift_restriction"),
     path("recipient/", request_acts.settle, name="settle_notice"),
     path("package/make/", request_acts.make, name="make_package"),
+    path("package/progress/", request_page.package_progress, name="package_progress"),
     path("package/deliver/", request_acts.deliver, name="deliver_package"),
     path("package/second/", request_acts.ask_second, name="ask_without_code"),
     path("package/read/", request_acts.read, name="read_package"),

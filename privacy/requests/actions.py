@@ -22,6 +22,7 @@ from privacy.requests.identity import (
     prove_identity,
 )
 from privacy.requests.intake import add_wish, open_request
+from privacy.requests.packing import begin_package
 from privacy.requests.recipients import open_notices, settle_notice
 from privacy.requests.rights import (
     complete,
@@ -39,6 +40,7 @@ __all__ = [
     "answer_identity",
     "ask_identity",
     "ask_without_code",
+    "begin_package",
     "close_delivered",
     "close_request",
     "complete",

@@ -1,7 +1,7 @@
 """Answering an access request: make the package, look at it, hand it over."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.db import transaction
@@ -42,26 +42,34 @@ def complete_access(*, request: Request, actor: Actor) -> ExportPackage:
     return deliver_package(request=request, actor=actor)
 
 
-def make_package(*, request: Request, actor: Actor, redact: Collection[str] = ()) -> ExportPackage:
+def make_package(
+    *,
+    request: Request,
+    actor: Actor,
+    redact: Collection[str] = (),
+    progress: Callable[[int], object] = lambda percent: None,
+    on_made: Callable[[], object] = lambda: None,
+) -> ExportPackage:
     """Gather everything and seal it into a file; the request waits for a look by the DPO.
 
-    `redact`: words that concern somebody else and are blotted out (Art. 15(4)); they are stored
-    nowhere. An earlier package of the request goes. Nothing is sent yet. Raises `NobodyConcerned`,
-    `NotVerified`, `WrongKind` or `QuotaReached`. A crash leaves at most a file that nobody can
-    open or find.
+    `redact`: words that concern somebody else and are blotted out (Art. 15(4)). An earlier package
+    of the request goes. Nothing is sent yet. Raises `NobodyConcerned`, `NotVerified`, `WrongKind`
+    or `QuotaReached`. A crash leaves at most a file that nobody can open or find. `on_made` is
+    called in the transaction that stores the package.
     """
     require(actor, "person.export")
     request.refresh_from_db()
-    _check(request)
+    check_package(request)
     quota.spend(actor)
     assert request.subject
+    progress(5)
     data = redacted(collect(request), redact)
-    with translation.override(language_of(data)):
-        is_portable = request.kind == Request.Kind.PORTABILITY
-        packed = packages.build_portable(data) if is_portable else packages.build(data)
-    made = packages.store(request.subject, packed)
+    progress(40)
+    made, packed = _sealed(request, data)
+    progress(90)
     with transaction.atomic():
         held = Request.objects.select_for_update().get(pk=request.pk)
+        on_made()
         for earlier in held.packages.filter(destroyed_at=None):
             packages.destroy(earlier)
         _save(made, held, packed)
@@ -205,7 +213,8 @@ def _send_code(request: Request, package: ExportPackage, others: list[Any]) -> b
     return packages.code_hash(package, code)
 
 
-def _check(request: Request) -> None:
+def check_package(request: Request) -> None:
+    """Raise unless a package may be made for the request as it stands."""
     if request.kind not in PACKAGED:
         raise WrongKind
     if Status.REVIEW not in TRANSITIONS[request.status]:
@@ -214,6 +223,15 @@ def _check(request: Request) -> None:
         raise NobodyConcerned
     if not request.is_verified:
         raise NotVerified
+
+
+def _sealed(request: Request, data: dict[str, Any]) -> tuple[ExportPackage, bytes]:
+    """The package as a sealed file with its row, not yet saved; and the ZIP."""
+    assert request.subject
+    with translation.override(language_of(data)):
+        is_portable = request.kind == Request.Kind.PORTABILITY
+        packed = packages.build_portable(data) if is_portable else packages.build(data)
+    return packages.store(request.subject, packed), packed
 
 
 def _save(made: ExportPackage, request: Request, packed: bytes) -> None:

@@ -55,6 +55,10 @@ class PackageGone(RequestError):
     message = _("The package is gone: it was downloaded, has expired or was erased.")
 
 
+class PackageMade(RequestError):
+    message = _("Another worker has made this package already.")
+
+
 class WrongCode(RequestError):
     message = _("This is not the code that we sent to your other address.")
 

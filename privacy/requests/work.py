@@ -5,9 +5,11 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import DatabaseError
+from django.utils import timezone
 
 from privacy.access import Actor
 from privacy.models import Request, SecondApproval
+from privacy.requests import packing
 from privacy.requests.answers import close_delivered
 from privacy.requests.erasure import running as erasures
 from privacy.requests.errors import RequestError
@@ -27,11 +29,17 @@ def resume() -> None:
     for request in open_objections():
         _object(request)
     close_delivered()
+    packing.resume(timezone.now())
 
 
 def work_on(pk: UUID) -> bool:
     """Go on with one erasure just begun; whether there is more to do at once."""
     return erasures.work_on(pk)
+
+
+def pack(pk: UUID) -> None:
+    """Make the package that was asked for, unless it is made already."""
+    packing.pack(pk)
 
 
 @expires("identity_proof", often=True)

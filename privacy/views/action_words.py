@@ -87,6 +87,7 @@ WORDS = {
     "newsletter.created": _("Newsletter made"),
     "notice.published": _("Privacy notice published"),
     "opt_in.expired": _("Unconfirmed request erased"),
+    "package.asked": _("Package asked for"),
     "package.downloaded": _("Package downloaded by the person"),
     "package.made": _("Package made"),
     "person.exported": _("Package looked at by staff"),

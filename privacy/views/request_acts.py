@@ -1,10 +1,14 @@
 """Acts on one request, each a POST: how it moves on, and what can be decided about it."""
 
+from functools import partial
+
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
+from privacy import tasks
 from privacy.access import actor_of
 from privacy.forms import (
     CloseForm,
@@ -154,10 +158,12 @@ def settle(request: HttpRequest, row: Request) -> HttpResponse:
 
 @act("person.export", again=True)
 def make(request: HttpRequest, row: Request) -> HttpResponse:
+    """A worker makes it; `again` takes the words of the try that failed."""
     form = RedactForm(request.POST)
     form.is_valid()
-    actions.make_package(request=row, actor=actor_of(request), redact=form.words())
-    messages.success(request, _("The package is ready. Look at it, then deliver it."))
+    words = None if "again" in request.POST else form.words()
+    actions.begin_package(request=row, actor=actor_of(request), redact=words)
+    transaction.on_commit(partial(tasks.pack.delay, str(row.pk)), robust=True)
     return to_request(row)
 
 

@@ -36,6 +36,7 @@ from privacy.requests.erasure.machine import complete_erasure
 from privacy.requests.export.labels import label
 from privacy.requests.export.package import is_available
 from privacy.requests.notes import notes_of
+from privacy.requests.packing import packing_of
 from privacy.requests.recipients import reply_of
 from privacy.requests.rights import history_of
 from privacy.requests.states import ANSWERED, TRANSITIONS
@@ -63,6 +64,7 @@ def request_page(request: HttpRequest, pk: UUID) -> HttpResponse:
         "is_restricted": is_restricted,
         "masked": _masked(row) if not is_restricted else [],
         "package": _package(row),
+        "packing": packing_of(row),
         "corrections": [{**one, "name": label(one["field"])} for one in history_of(row)],
         "notices": [{"row": one, "reply": reply_of(one)} for one in row.notices.all()],
         "notice_states": RecipientNotice.Status.choices,
@@ -81,6 +83,17 @@ def steps(request: HttpRequest, pk: UUID) -> HttpResponse:
     answer = show(request, "_steps", "requests", {"row": row, **_steps(row)})
     if row.status in ANSWERED:
         answer["HX-Refresh"] = "true"  # the rest of the page has changed as well
+    return answer
+
+
+@page("request.work")
+def package_progress(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """How far the package is, for the page that waits for it."""
+    row = get_object_or_404(Request, pk=pk)
+    packing = packing_of(row)
+    answer = show(request, "_packing", "requests", {"row": row, "packing": packing})
+    if packing is None or packing.why:
+        answer["HX-Refresh"] = "true"
     return answer
 
 

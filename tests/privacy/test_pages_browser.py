@@ -16,7 +16,7 @@ from messengers.addresses import get_or_create_address
 from messengers.models import Delivery
 from privacy.access import Actor
 from privacy.models import Controller, Request
-from privacy.requests import actions
+from privacy.requests import actions, packing
 from privacy.vault import new_subject
 from tests.journeys.checks import faults_at_every_size
 from tests.journeys.conftest import browser, new_page
@@ -144,8 +144,16 @@ def test_every_page_of_the_desk(page, live_server, world):
     see("controller")
 
 
-def test_an_erasure_is_seen_to_finish(page, live_server, world):
+def test_a_package_and_an_erasure_are_seen_to_finish(page, live_server, world):
     tab = page("en")
+    tab.goto(live_server.url + reverse("privacy:request", args=[world["asked"].pk]))
+    tab.locator("form[action$='/package/make/'] button").click()
+    tab.wait_for_selector("#packing progress")
+    check(tab, "package-under-way")
+    assert packing.pack(world["asked"].pk)
+    tab.wait_for_selector("form[action$='/package/deliver/']")  # the page saw it by itself
+    check(tab, "package-made")
+
     tab.goto(live_server.url + reverse("privacy:confirm_erasure", args=[world["erased"].pk]))
     tab.locator("form.card button.button-danger").click()
     tab.wait_for_selector("#steps")

@@ -15,7 +15,7 @@ from django.utils import timezone
 from privacy.access import Actor
 from privacy.models import AuditEntry, Certificate, Controller, DataSubject, Request, SecondApproval
 from privacy.records import urls as records
-from privacy.requests import actions
+from privacy.requests import actions, packing
 from privacy.retention.urls import RETENTION
 from privacy.urls import BY_LINK, OPEN_TO_ALL
 from privacy.vault import new_subject
@@ -46,6 +46,7 @@ PAGES = {
     "settle_notice": (POST, 302),
     "ask_without_code": (POST, 302),
     "make_package": (POST, 302),
+    "package_progress": (GET, 200),
     "deliver_package": (POST, 302),
     "read_package": (POST, 302),
     "confirm_erasure": (GET, 200),
@@ -275,6 +276,7 @@ def test_a_letter_is_entered_linked_asked_proven_and_answered(
     assert (row.status, row.is_verified) == ("received", True)
 
     dpo.post(reverse("privacy:make_package", args=[row.pk]))
+    assert packing.pack(row.pk)
     dpo.post(reverse("privacy:deliver_package", args=[row.pk]))
     row.refresh_from_db()
     assert row.status == "review"  # a letter: somebody else looks at it first

@@ -16,7 +16,10 @@ PURPOSE = "request"
 def export(stage: Stage) -> None:
     officer = stage.signed_in("dpo")
     page = _request(stage, stage.facts["request"])
-    made = officer.submit(page, "/package/make/")
+    officer.submit(page, "/package/make/")
+    made: Page = wait_for(
+        lambda: _with_package(_request(stage, stage.facts["request"])), "the package", 60.0
+    )
     looked = officer.session.post(
         urljoin(made.url, str(made.form("/package/read/")["action"])),
         data={"csrfmiddlewaretoken": _token(made), "purpose": PURPOSE},
@@ -72,6 +75,11 @@ def verify(stage: Stage) -> None:
     expect(good, "The verification did not succeed.")
     said = re.sub(r"\s+", " ", good.get_text(" ")).strip() if good else ""
     stage.say(f"verified: {said[:160]}")
+
+
+def _with_package(page: Page) -> Page | None:
+    """The page, once a worker has made the package."""
+    return page if page.soup.select("form[action$='/package/deliver/']") else None
 
 
 def _request(stage: Stage, number: str) -> Page:
