@@ -167,6 +167,7 @@ def store_wording(
     return wording
 
 
+@transaction.atomic
 def publish_defaults(*, newsletter: Newsletter, channels: list[Channel], actor: Actor) -> None:
     """A notice in every language, and a wording for every kind of channel that has none yet.
 
