@@ -34,6 +34,9 @@ JAWORT_ORIGIN = str(_origin)
 # Who signs the logs' checkpoints, and who outside sees them: `address|key`, with commas.
 JAWORT_SIGNER_SOCKET = env.path("JAWORT_SIGNER_SOCKET", JAWORT_VAR / "run" / "signer.sock")
 JAWORT_WITNESSES = env.words("JAWORT_WITNESSES")
+# Who stamps the checkpoints with the time (RFC 3161), and the file with the roots believed for it.
+JAWORT_TSA = env.text("JAWORT_TSA", "")
+JAWORT_TSA_ROOTS = env.text("JAWORT_TSA_ROOTS", "")
 JAWORT_DEMO = EMBEDDED and _origin.is_loopback and env.flag("JAWORT_DEMO", default=True)
 JAWORT_PROXIES = env.number("JAWORT_PROXIES", 0)
 # From which age somebody may consent alone (Art. 8 GDPR), each with its first day; children.py.

@@ -19,6 +19,7 @@ from privacy.models import Anchor, Checkpoint, Log, Watch
 ACTIVE = {
     Anchor.Kind.WITNESS: timedelta(days=2),
     Anchor.Kind.REPORT: timedelta(days=40),
+    Anchor.Kind.TIMESTAMP: timedelta(days=2),
 }
 
 

@@ -21,6 +21,7 @@ class InclusionProof:
     path: list[bytes]
     root: bytes
     checkpoint: str  # C2SP signed note, with the cosignatures of witnesses
+    stamp: bytes = b""  # an authority's answer for it (RFC 3161, DER), where there is one
 
 
 def proof_of(log: Log, entry_id: UUID) -> InclusionProof | None:
@@ -34,13 +35,23 @@ def proof_of(log: Log, entry_id: UUID) -> InclusionProof | None:
         return None
     size = checkpoint.size
     path = tree.inclusion_path(index, size, StoredTree(log))
-    return InclusionProof(index, size, path, bytes(checkpoint.root), cosigned(checkpoint))
+    note, stamp = cosigned(checkpoint), stamp_of(checkpoint)
+    return InclusionProof(index, size, path, bytes(checkpoint.root), note, stamp)
 
 
 def covering(log: Log, index: int) -> Checkpoint | None:
-    """The first checkpoint behind the entry that a witness has signed, or else the first at all."""
+    """The first checkpoint behind the entry with both witness and time-stamp; or one; or at all."""
     after = Checkpoint.objects.filter(log=log, size__gt=index).order_by("size", "id")
-    return after.filter(anchors__kind=Anchor.Kind.WITNESS).first() or after.first()
+    seen = after.filter(anchors__kind=Anchor.Kind.WITNESS)
+    stamped = after.filter(anchors__kind=Anchor.Kind.TIMESTAMP)
+    both = seen.filter(pk__in=stamped.values("pk"))
+    return both.first() or seen.first() or stamped.first() or after.first()
+
+
+def stamp_of(checkpoint: Checkpoint) -> bytes:
+    """The authority's answer for this checkpoint; empty without one."""
+    found = checkpoint.anchors.filter(kind=Anchor.Kind.TIMESTAMP).order_by("id").first()
+    return bytes(found.proof) if found else b""
 
 
 def cosigned(checkpoint: Checkpoint) -> str:

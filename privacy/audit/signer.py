@@ -368,7 +368,7 @@ def rotate(folder: Folder) -> None:
 
 
 class Door(BaseHTTPRequestHandler):
-    """`POST /add-checkpoint`, and for those who reach the Unix socket `GET /logs`."""
+    """`POST /add-checkpoint`, and for those at the Unix socket `GET /logs` and `GET /self`."""
 
     desk: Desk
     timeout = 10
@@ -392,6 +392,10 @@ class Door(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/logs" and not self.desk.name:
             return self.answer(200, self.desk.told(), "application/json")
+        if self.path == "/self" and not self.desk.name:
+            key = str((self.desk.folder.path / "key.json").absolute())
+            told = json.dumps({"uid": os.geteuid(), "key": key})
+            return self.answer(200, told, "application/json")
         self.answer(404, "there is only add-checkpoint here")
 
     def answer(self, status: int, text: str, kind: str = "text/plain") -> None:

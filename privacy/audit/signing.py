@@ -29,7 +29,7 @@ class UnixConnection(HTTPConnection):
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(SECONDS)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(str(self.path))
 
 
@@ -57,6 +57,15 @@ def signer_logs() -> dict[str, Any]:
     return found
 
 
+def signer_self() -> dict[str, Any]:
+    """As which user the signer runs (`uid`), and where its key lies (`key`)."""
+    status, text = _call(socket_path(), "GET", "/self", seconds=2)
+    if status != 200:
+        raise SignerSays("refused")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
 def socket_path() -> Path:
     return Path(settings.JAWORT_SIGNER_SOCKET)
 
@@ -66,8 +75,11 @@ def has_signer() -> bool:
     return socket_path().exists()
 
 
-def _call(where: str | Path, method: str, path: str, body: bytes = b"") -> tuple[int, str]:
-    connection, prefix = _connection(where)
+def _call(
+    where: str | Path, method: str, path: str, body: bytes = b"", seconds: float = SECONDS
+) -> tuple[int, str]:
+    connection, prefix = connection_to(where)
+    connection.timeout = seconds
     try:
         connection.request(method, prefix + path, body or None)
         answer = connection.getresponse()
@@ -78,7 +90,8 @@ def _call(where: str | Path, method: str, path: str, body: bytes = b"") -> tuple
         connection.close()
 
 
-def _connection(where: str | Path) -> tuple[HTTPConnection, str]:
+def connection_to(where: str | Path) -> tuple[HTTPConnection, str]:
+    """An unopened connection to a socket or an address, and the path before ours there."""
     if isinstance(where, Path):
         return UnixConnection(where), ""
     url = urlsplit(where)

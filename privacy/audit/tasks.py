@@ -12,6 +12,7 @@ from privacy.audit.checkpoints import make_checkpoints
 from privacy.audit.errors import NeedsRebase
 from privacy.audit.report import monthly_report
 from privacy.audit.sequencer import sequence
+from privacy.audit.stamps import stamp_due
 from privacy.audit.watches import in_trouble, well
 
 
@@ -27,6 +28,7 @@ def keep_logs() -> None:
     well("sequencer", now, 0)
     make_checkpoints(now)
     submit(now)
+    stamp_due(now)
     monthly_report(now)
 
 

@@ -88,12 +88,13 @@ class Anchor(models.Model):
     class Kind(models.TextChoices):
         WITNESS = "witness", _("Witness on another host")
         REPORT = "report", _("Monthly report to the officer")
+        TIMESTAMP = "timestamp", _("Time-stamp of an authority")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="anchors")
     kind = models.CharField(max_length=10, choices=Kind.choices)
     name = models.CharField(max_length=200)
-    # Signature lines of a witness, or the SHA-256 of a report.
+    # Signature lines of a witness, the SHA-256 of a report, an authority's answer (RFC 3161).
     proof = models.BinaryField()
     at = models.DateTimeField()
 

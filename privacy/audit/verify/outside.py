@@ -6,22 +6,26 @@ from uuid import UUID
 
 from django.db import connections
 
+from privacy.audit.apart import WARNINGS, lacks_distance
 from privacy.audit.errors import SignerSays
 from privacy.audit.keys import witnesses
 from privacy.audit.logs import SOURCES, origin
 from privacy.audit.note import Note, Verifier
 from privacy.audit.signing import has_signer, signer_logs
+from privacy.audit.stamps import check, has_roots
 from privacy.audit.verify.result import VerifyResult
 from privacy.audit.verify.whole import Reading
 from privacy.models import Anchor, Log, Watch
 
 AT_ONCE = 10_000
+STAMP_WORDS = {"other_text": "is of another text", "refused": "is a refusal"}
 
 
 def compare_with_others(reading: Reading) -> None:
     """The signer's and the witnesses' last size and root; every cosignature that we keep."""
     _compare_with_signer(reading)
     _check_cosignatures(reading)
+    _check_stamps(reading)
     watches = Watch.objects.filter(name__endswith=f"/{reading.log.name.lower()}")
     for name, size in watches.exclude(name__startswith="keys/").values_list("name", "size"):
         if size > reading.size:
@@ -43,6 +47,8 @@ def _compare_with_signer(reading: Reading) -> None:
         result.warnings.append(f"{reading.name}: not compared with the signer: it does not answer")
         return
     result.compared_with_signer = True
+    if reading.log == Log.AUDIT and (reason := lacks_distance()):
+        result.warnings.append(f"{WARNINGS[reason]}: docs/audit.md says how to keep them apart")
     size = int(told["size"])
     if size > reading.size:
         result.is_missing(
@@ -78,6 +84,26 @@ def _check_cosignatures(reading: Reading) -> None:
             reading.result.is_changed(
                 f"{reading.name}: the cosignature of {anchor.name} on {anchor.checkpoint.size}"
                 " entries does not hold"
+            )
+
+
+def _check_stamps(reading: Reading) -> None:
+    """Each time-stamp once more: whose it is, and whether it is of this checkpoint's text."""
+    anchors = Anchor.objects.filter(kind=Anchor.Kind.TIMESTAMP, checkpoint__log=reading.log)
+    if anchors.exists() and not has_roots():
+        reading.result.warnings.append(
+            f"{reading.name}: the time-stamps were not checked: JAWORT_TSA_ROOTS names no roots"
+        )
+        return
+    for anchor in anchors.select_related("checkpoint").iterator(chunk_size=1000):
+        reading.result.stamps += 1
+        try:
+            check(anchor.checkpoint.note, bytes(anchor.proof))
+        except SignerSays as error:
+            wrong = STAMP_WORDS.get(error.trouble, "does not hold")
+            reading.result.is_changed(
+                f"{reading.name}: the time-stamp of {anchor.name} on {anchor.checkpoint.size}"
+                f" entries {wrong}"
             )
 
 

@@ -15,6 +15,7 @@ class VerifyResult:
     placed: int = 0  # entries that have their place in a tree
     checkpoints: int = 0
     cosignatures: int = 0
+    stamps: int = 0  # time-stamps of authorities
     pruned: int = 0  # entries whose bytes are gone because their term is over
     changed: int = 0
     missing: int = 0

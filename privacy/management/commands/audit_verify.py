@@ -117,7 +117,8 @@ def _told(result: VerifyResult) -> str:
     counts = (
         f"{result.entries} entries read, {result.placed} of them in the trees,"
         f" {result.changed} changed, {result.missing} missing;"
-        f" {result.checkpoints} checkpoints, {result.cosignatures} cosignatures"
+        f" {result.checkpoints} checkpoints, {result.cosignatures} cosignatures,"
+        f" {result.stamps} time-stamps"
     )
     signer = "compared with the signer" if result.compared_with_signer else "no signer asked"
     logs = "compared with the logs" if result.compared_with_logs else "no logs to compare with"

@@ -14,6 +14,8 @@ from uuid import UUID
 
 import pytest
 from django.db import transaction
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from privacy.access import Actor
@@ -24,8 +26,10 @@ from privacy.audit import (
     tlog_proof,
     tree,
     verifier_keys,
+    verify,
 )
 from privacy.audit.anchors import is_cosigned, submit
+from privacy.audit.apart import WARNINGS, lacks_distance
 from privacy.audit.checkpoints import make_checkpoints, sign
 from privacy.audit.errors import SignerSays
 from privacy.audit.keys import log_keys, rotations, witnesses
@@ -253,6 +257,58 @@ def test_a_log_cut_short_or_told_anew_is_refused_and_named(house):
     with pytest.raises(subprocess.CalledProcessError) as lost:
         run_signer("init", house.signer, "--log", origin(Log.AUDIT))
     assert "is lost" in lost.value.stderr
+
+
+def test_a_signer_that_is_not_apart_is_told_to_officer_and_operator(house, staff, settings):
+    """Page and command warn, and the logs are sound all the same."""
+    settings.JAWORT_DEMO = True
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(staff("dpo"))
+    word = "root" if os.geteuid() == 0 else "same_user"
+    assert lacks_distance() == word
+
+    warnings = verify(processes=1).warnings
+    page = client.get(reverse("privacy:audit")).content.decode()
+
+    assert [one for one in warnings if one.startswith(WARNINGS[word])]
+    assert "An administrator should give the signer a user and a service of its own" in page
+    house.stack.close()
+    assert lacks_distance() == ""  # nobody is there to be near
+    page = client.get(reverse("privacy:audit")).content.decode()
+    assert "An administrator should give" not in page
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become other users")
+@pytest.mark.parametrize(
+    ("web", "mode", "word"),
+    [(65533, 0o400, ""), (65533, 0o444, "readable"), (65534, 0o400, "same_user")],
+)
+def test_how_near_the_signers_key_is_to_another_user(settings, web, mode, word):
+    home = Path(tempfile.mkdtemp(prefix="jawort-signer-"))
+    home.chmod(0o755)
+    settings.JAWORT_SIGNER_SOCKET = home / "s"
+    run_signer("init", home / "signer", "--log", "x.example.org/audit")
+    try:
+        with signing(home / "signer", home / "s", "--mode", "0666", "--user", "nobody"):
+            (home / "signer").chmod(0o755)
+            (home / "signer" / "key.json").chmod(mode)
+            pid = os.fork()
+            if pid == 0:
+                os._exit(says_as(web, word))
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    finally:
+        shutil.rmtree(home)
+
+
+def says_as(user: int, word: str) -> int:
+    """0 if a process of that user finds `word`; runs in a forked process."""
+    try:
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+        return 0 if lacks_distance() == word else 1
+    except BaseException:
+        return 2
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become two other users")
