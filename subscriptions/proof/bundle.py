@@ -106,7 +106,9 @@ def _shown(facts: Facts) -> Files:
 def _logged(facts: Facts) -> Files:
     if facts.inclusion is None:
         return {}
+    stamp = facts.inclusion.stamp
     return {
+        **({"checkpoint.tsr": stamp} if stamp else {}),
         "proof.tlog-proof": tlog_proof(facts.inclusion).encode(),
         "checkpoint.txt": facts.inclusion.checkpoint.encode(),
         "policy.txt": policy(facts.inclusion.checkpoint, verifier_keys(Log.CONSENT)).encode(),

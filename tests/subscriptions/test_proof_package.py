@@ -14,7 +14,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from privacy.models import Anchor, Checkpoint
 from privacy.vault import shred
 from subscriptions.models import ConsentRecord
 from subscriptions.proof import bundle, package, pdf, sign
@@ -75,6 +77,23 @@ def run_verify(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
         env={"PYTHONPATH": str(only), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True, text=True, cwd="/", check=False,
     )  # fmt: skip
+
+
+def test_a_time_stamp_of_the_checkpoint_lies_in_the_package(record, log):
+    log.sign()
+    assert "checkpoint.tsr" not in unpacked(package(record, "de"))
+    Anchor.objects.create(
+        checkpoint=Checkpoint.objects.get(), kind="timestamp", name="tsa.example.org",
+        proof=b"the answer", at=timezone.now(),
+    )  # fmt: skip
+
+    files = unpacked(package(record, "en"))
+
+    assert files["checkpoint.tsr"] == b"the answer"
+    assert "openssl ts -verify" in files["README.de.txt"].decode()
+    assert [one for one in verify(files) if one.state != "holds"] == []
+    files["checkpoint.tsr"] = b"another answer"
+    assert "checkpoint.tsr" in "".join(one.english for one in failing(verify(files)))
 
 
 def test_a_package_holds_for_us_for_a_court_and_for_a_second_verifier(record, log, tmp_path):
