@@ -27,7 +27,6 @@ _INCIDENT = Field(
     Klass.REFERENCE,
     _("Telling the people concerned of a breach, and proving it"),
     "breach_register",
-    export=False,
     erase=Erase.KEEP,
 )
 _INCIDENT_TEXT = Field(

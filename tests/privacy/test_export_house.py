@@ -5,19 +5,24 @@
 import io
 import json
 import zipfile
+from datetime import UTC, datetime, timedelta
 
 import jsonschema
 import pytest
+from django.utils import timezone
+from pypdf import PdfReader
 
 from messengers.addresses import Profile, set_profile
 from messengers.models import Address, Gate
 from privacy import inventory
 from privacy.access import Actor
-from privacy.models import LegalHold, Request
-from privacy.requests import actions
+from privacy.models import Incident, Request
+from privacy.records import incidents, wave
+from privacy.requests import actions, approvals
 from privacy.requests.export import package as packages
 from privacy.requests.notes import add_note
 from privacy.requests.verbs import erase_everywhere, portable_of
+from privacy.retention import holds
 from subscriptions.imports import approve_import, check_import, load_import
 from subscriptions.models import OptIn, Subscriber, Subscription
 from tests.subscriptions.conftest import (
@@ -34,6 +39,7 @@ from tests.subscriptions.conftest import (
 )
 
 pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 # Where a person finds each field that the inventory calls exportable: a path into data.json, with
 # tables of `data` by their app. `-`: only a link inside the database, which the rows below it show.
@@ -140,6 +146,11 @@ SHOWN = {
         "reply_sealed": "recipients_told/reply",
     },
     "privacy.Certificate": {"body": "requests/certificate"},
+    "privacy.IncidentSubject": {
+        "incident": "breaches/number",
+        "state": "breaches/state",
+        "told_at": "breaches/told_at",
+    },
     "privacy.LegalHold": {
         "data_class": "holds/class",
         "since": "holds/since",
@@ -158,6 +169,7 @@ LINKS = {
     "privacy.RequestStep": "request facts",
     "privacy.ExportPackage": "id request subject expires_at destroyed_at",
     "privacy.Certificate": "id request issued_at",
+    "privacy.IncidentSubject": "id subject",
     "privacy.LegalHold": "id subject ended_at",
     "privacy.keystore.Tombstone": "subject erased_at",
 }
@@ -208,12 +220,53 @@ def data(say, staff, settings, tmp_path, newsletter, chat, mail):
     for notice in other.notices.all():
         actions.settle_notice(notice=notice, status="confirmed", reply="Erledigt", actor=officer)
     add_note(request, "remark", "Rief an")
+    keep_and_breach(person, officer, staff)
     made = actions.make_package(request=request, actor=officer)
     made = actions.make_package(request=request, actor=officer)
     archive = zipfile.ZipFile(io.BytesIO(packages.read(made)))
     files = {name: archive.read(name) for name in archive.namelist()}
     assert archive.comment == request.number.encode()  # the watermark
     return json.loads(files["data.json"]), files, person
+
+
+def keep_and_breach(person, officer, staff):
+    """A legal hold on the person, and two breaches: they were told of one; of the other not yet."""
+    day = timezone.localdate() + timedelta(days=90)
+    holds.place(
+        subject=person, data_class="inbound_text", reason="Klage", review_at=day,
+        owner=staff("administrator"),
+    )  # fmt: skip
+    for words in ("Eine Sicherung lag offen.", "Noch ein Entwurf."):
+        made = incidents.open_incident(
+            aware_at=NOW, actor=officer,
+            texts={"message_de": words, "message_en": f"{words} (English)"},
+        )  # fmt: skip
+        incidents.add_scope(incident=made, kind="everybody", actor=officer)
+        if Incident.objects.count() == 1:
+            incidents.decide(incident=made, risk="high", reasons="Schlüssel", actor=officer)
+            approvals.approve(
+                wave.propose(incident=made, actor=officer),
+                Actor.staff(staff("dpo", email="second@example.org")),
+            )
+            assert wave.resume() == 1
+
+
+def test_the_person_reads_of_breaches_and_legal_holds(data):
+    answer, files, _person = data
+    told, listed = answer["breaches"]
+    assert told["text"] == "Eine Sicherung lag offen. (English)"  # corrected to English above
+    assert (told["state"], told["number"]) == ("told", "2026-01")
+    assert told["aware_at"] == "2026-11-20T09:30:00.000Z"
+    assert told["told_at"]
+    assert (listed["state"], listed["told_at"], listed["text"]) == ("listed", "", "")
+    assert "Noch ein Entwurf" not in files["data.json"].decode()
+    [hold] = answer["holds"]
+    assert hold["class"] == "inbound_text"
+    assert "Klage" not in files["data.json"].decode()
+    with io.BytesIO(files["report.pdf"]) as pdf:
+        text = " ".join(" ".join(p.extract_text() for p in PdfReader(pdf).pages).split())
+    assert "Breaches that concerned you" in text
+    assert "Eine Sicherung lag offen. (English)" in text
 
 
 def test_every_classified_field_reaches_the_person(data):
@@ -228,7 +281,6 @@ def test_every_classified_field_reaches_the_person(data):
 
     assert sorted(name for name, place in places.items() if not place) == []
     wanted = {place for place in places.values() if place != "-"} - ABSENT
-    wanted -= {"holds/class", "holds/since", "holds/review_at"}
     assert sorted(place for place in wanted if not found(answer, place)) == []
     jsonschema.validate(answer, json.loads(files["schema.json"]))
     assert "Müllabfuhr in der Bäckergasse" in files["csv/subscriptions-messages_to_us.csv"].decode()

@@ -20,6 +20,8 @@ from privacy.models import (
     RetentionRule,
     Suppression,
 )
+from privacy.requests.export.breaches import breaches_of
+from privacy.requests.export.language import language_of
 from privacy.requests.export.lookups import lookups_of
 from privacy.requests.export.transfers import transfers_of
 from privacy.requests.notes import notes_of
@@ -41,6 +43,7 @@ Rows = list[dict[str, Any]]
 def collect(request: Request) -> dict[str, Any]:
     """The whole answer as JSON-able data; its shape is `schema/subject-export-1.json`."""
     assert request.subject
+    stored = plain(export_everywhere(request.subject))
     return {
         "schema": SCHEMA,
         "generated_at": timestamp(timezone.now()),
@@ -48,7 +51,7 @@ def collect(request: Request) -> dict[str, Any]:
         "controller": _controller(),
         "subject": str(request.subject),
         "person": _person(request.subject),
-        "data": plain(export_everywhere(request.subject)),
+        "data": stored,
         "fields": fields(),
         "recipients": recipients_of(request.subject),
         "transfers": transfers_of(request.subject),
@@ -57,6 +60,7 @@ def collect(request: Request) -> dict[str, Any]:
         "retention": _retention(),
         "suppression": _suppression(request.subject),
         "holds": _holds(request.subject),
+        "breaches": breaches_of(request.subject, language_of({"data": stored})),
         "lookups": lookups_of(request.subject),
         "requests": [_request(other) for other in _requests_of(request.subject)],
         "portable": plain(portable_of(request.subject)),

@@ -75,6 +75,7 @@ def _about(data: Data) -> list[Section]:
         ),
         _section(_("Where the data come from"), lists=[data["sources"]]),
         _section(_("What for, and how long"), groups=[_rule(rule) for rule in data["retention"]]),
+        _section(_("Breaches that concerned you"), groups=_groups(data["breaches"])),
         _section(
             _("Who of our staff looked at your data, and why"),
             text=[] if data["lookups"] else [_("Nobody so far.")],

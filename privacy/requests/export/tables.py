@@ -19,6 +19,7 @@ def csv_files(data: dict[str, Any]) -> dict[str, bytes]:
     }
     tables |= {name: data[name] for name in (
         "lookups", "requests", "retention", "fields", "transfers", "recipients_told", "holds",
+        "breaches",
     )}  # fmt: skip
     return {f"csv/{file_part(name)}.csv": csv_file(rows) for name, rows in tables.items() if rows}
 

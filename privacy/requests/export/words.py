@@ -32,6 +32,11 @@ LOOKS = {
     "person.exported": _("Package looked at by staff"),
     "consent.read": _("Proof of consent looked at"),
 }
+NOTICES = {
+    "listed": _("Not told yet"),
+    "told": _("You were told"),
+    "unreachable": _("We had no address to tell you at"),
+}
 # What classes of data with a retention rule are called.
 CLASSES = {
     "pending_opt_in": _("Requests to subscribe, not yet confirmed"),
@@ -61,7 +66,7 @@ CODES: dict[str, dict[str, Any]] = {
     "kind": dict(Request.Kind.choices),
     "outcome": dict(Request.Outcome.choices),
     "purpose": dict(Purpose.choices),
-    "state": STATES,
+    "state": STATES | NOTICES,
     "status": STATUSES,
 }
 
