@@ -1,5 +1,6 @@
 """What this app keeps about people: newsletters they get, what they said to it, and the proof."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,7 @@ from subscriptions.models import (
     Wording,
 )
 from subscriptions.proof.desk import consent, proof_file, prove
+from subscriptions.proof.facts import CUSTOMER
 from subscriptions.records import import_rules as import_rules
 from subscriptions.records import offers as offers
 from subscriptions.records import people_of as people_of
@@ -341,12 +343,20 @@ def _consent(subject: UUID, records: list[ConsentRecord]) -> Iterator[dict[str, 
             "id": one.pk,
             "subscription": one.subscription,
             "state": one.state,
+            "legal_basis": _customer_basis(one),
             "at": one.at,
             "wording": one.wording,
             "entry": bytes(one.entry).decode(),
             "leaf": bytes(one.leaf).hex(),
             "evidence": opened.get(one.pk, {}),
         }
+
+
+def _customer_basis(one: ConsentRecord) -> str:
+    """Of an existing customer, whose record is no consent; else nothing."""
+    entry = json.loads(bytes(one.entry)) if one.entry else {}
+    is_customer = entry.get("method") == CUSTOMER
+    return str(Subscription.LegalBasis.EXISTING_CUSTOMER.label) if is_customer else ""
 
 
 def _replies(subject: UUID) -> list[Reply]:

@@ -35,6 +35,7 @@ METHODS = {
     "web": _("on the web page"),
     "web_form": _("by the form on the web"),
     "import": _("on an imported list"),
+    "existing_customer": _("on an imported list of customers, § 7(3) UWG"),
     "request": _("by a request about their data"),
     "unused": _("because it was not used for too long"),
 }

@@ -41,6 +41,8 @@ STATES = {
     "expired": "dpv:ConsentExpired",
     "invalidated": "dpv:ConsentInvalidated",
 }
+# Of an existing customer, whose data rest on something else.
+NO_CONSENT = "dpv:ConsentStatusInvalidForProcessing"
 YES = {"given", "renewed"}
 SAID_BY_PERSON = {*YES, "requested", "refused", "withdrawn", "objected"}
 PERSONAL_DATA = {"email": "pd:EmailAddress", "sms": "pd:TelephoneNumber"}
@@ -212,17 +214,21 @@ def _notices(facts: Facts) -> list[dict[str, Any]]:
 def _status(facts: Facts) -> dict[str, Any]:
     """The event: what, by whom, how, when, and how long it holds."""
     state = facts.record.state
-    kinds = [STATES[state]]
-    if state in YES:
+    says_yes = state in YES and not facts.is_customer
+    kinds = [NO_CONSENT if facts.is_customer else STATES[state]]
+    if says_yes:
         kinds.append("dpv:ExpressedConsent")
-    by = "dpv:DataSubject" if state in SAID_BY_PERSON else "dpv:DataController"
+    is_said = state in SAID_BY_PERSON and not facts.is_customer
+    by = "dpv:DataSubject" if is_said else "dpv:DataController"
     told: dict[str, Any] = {
         "@type": kinds,
         "dpv:isIndicatedBy": by,
         "dpv:hasIndicationMethod": facts.entry.get("method", ""),
         "dpv:isIndicatedAtTime": timestamp(facts.record.at),
     }
-    if state in YES:
+    if facts.is_customer:
+        told["dct:description"] = _("§ 7(3) UWG, existing customer")
+    if says_yes:
         until = {"@type": "dpv:UntilEventDuration", "rdf:value": _("withdrawal, or disuse")}
         told["dpv:hasDuration"] = until
     return told
@@ -240,4 +246,9 @@ def _ours(facts: Facts) -> dict[str, Any]:
         "c_evidence": "evidenceCommitment",
     }
     entry = facts.entry
-    return {f"jawort:{name}": entry[key] for key, name in names.items() if entry.get(key)}
+    told = {f"jawort:{name}": entry[key] for key, name in names.items() if entry.get(key)}
+    if facts.coupled_offer:
+        told["jawort:coupledOffer"] = facts.coupled_offer["text"]
+    if facts.age_limit:
+        told["jawort:ageReached"] = facts.age_limit
+    return told

@@ -17,6 +17,9 @@ from privacy.vault import KeyDestroyed
 from subscriptions.consent import commit_identity, open_evidence
 from subscriptions.models import ConsentRecord, Newsletter, Notice, Subscription, Wording
 
+CUSTOMER = "existing_customer"  # what the ledger calls the way in of somebody who bought something
+YES = (ConsentRecord.State.GIVEN, ConsentRecord.State.RENEWED)
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -54,6 +57,23 @@ class Facts:
         return opened
 
     @property
+    def is_customer(self) -> bool:
+        """Whether it stands for an existing customer (§ 7(3) UWG), who has agreed to nothing."""
+        return self.entry.get("method") == CUSTOMER
+
+    @property
+    def coupled_offer(self) -> dict[str, Any]:
+        """What was given for the consent: text, and when an officer decided it; mostly nothing."""
+        told: dict[str, Any] = self.evidence.get("coupled_offer") or {}
+        return told
+
+    @property
+    def age_limit(self) -> int | None:
+        """The age that the person said to have reached, where one was asked for."""
+        told = self.evidence.get("age_declared") or {}
+        return int(told["limit"]) if told.get("limit") else None
+
+    @property
     def language(self) -> str:
         return self.wording.language if self.wording else "de"
 
@@ -76,7 +96,7 @@ def facts_of(record: ConsentRecord) -> Facts:
         notice=named.notice if named else None,
         channel=known[0].channel if known else None,
         controller=Controller.objects.first(),
-        legal_basis=_legal_basis(record),
+        legal_basis=_legal_basis(record, entry.get("method", "")),
         inclusion=proof_of(Log.CONSENT, record.pk),
     )
 
@@ -107,9 +127,11 @@ def notice_bytes(notice: Notice) -> bytes:
     )
 
 
-def _legal_basis(record: ConsentRecord) -> str:
-    """What the subscription rests on; consent where it is gone, as nothing else is asked for."""
-    if record.subscription is None:
+def _legal_basis(record: ConsentRecord, method: str) -> str:
+    """What the record says; else what the subscription rests on, and consent where it is gone."""
+    if method == CUSTOMER:
+        return Subscription.LegalBasis.EXISTING_CUSTOMER
+    if record.subscription is None or record.state in YES:
         return Subscription.LegalBasis.CONSENT
     found = Subscription.objects.filter(pk=record.subscription).first()
     return found.legal_basis if found else Subscription.LegalBasis.CONSENT

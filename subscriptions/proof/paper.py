@@ -13,11 +13,9 @@ from privacy.requests.export.labels import label, value_text
 from privacy.requests.export.words import STATES
 from privacy.requests.print import breakable
 from privacy.requests.print import pdf as printed
-from subscriptions.models import ConsentRecord
-from subscriptions.proof.facts import Facts
+from subscriptions.proof.facts import YES, Facts
 
 HERE = Path(__file__).resolve().parent
-YES = (ConsentRecord.State.GIVEN, ConsentRecord.State.RENEWED)
 TEMPLATE = str(HERE / "proof")
 FIRST = ("at", "sender", "text", "method", "message_id")  # what matters most in a declaration
 Row = tuple[str, str, bool]  # name, value, whether it is set as code
@@ -27,7 +25,8 @@ def readme(facts: Facts, language: str) -> str:
     """What the files are, and what they prove and do not prove."""
     text = (HERE / f"README.{language}.txt").read_text(encoding="utf-8")
     with translation.override(language):
-        return text.replace("{headline}", "\n".join(lead(facts)))
+        told = "\n".join([*lead(facts), *asides(facts)])
+        return text.replace("{title}", _title(facts).upper()).replace("{headline}", told)
 
 
 def pdf_of(facts: Facts, language: str) -> bytes:
@@ -43,6 +42,13 @@ def lead(facts: Facts) -> list[str]:
         _("%(what)s: %(newsletter)s, %(when)s.")
         % {"what": _state(facts), "newsletter": name, "when": _when(facts)}
     ]
+    if facts.is_customer:
+        lines.append(
+            _(
+                "This is no consent: the address came with a sale, the customer was told then that "
+                "they can object at any time, and each message tells them again."
+            )
+        )
     if facts.inclusion is None:
         lines.append(
             _(
@@ -61,6 +67,16 @@ def lead(facts: Facts) -> list[str]:
     return lines
 
 
+def asides(facts: Facts) -> list[str]:
+    """What a court asks about besides: what was given for the consent, and the age."""
+    lines = []
+    if facts.coupled_offer:
+        lines.append(_("Given for the consent: %(offer)s") % {"offer": facts.coupled_offer["text"]})
+    if facts.age_limit:
+        lines.append(_("Said to be %(age)s years old or older.") % {"age": facts.age_limit})
+    return lines
+
+
 def _document(facts: Facts) -> dict[str, Any]:
     owner = facts.controller
     publisher = owner.name if owner else (facts.newsletter.publisher if facts.newsletter else "")
@@ -68,7 +84,7 @@ def _document(facts: Facts) -> dict[str, Any]:
     return {
         "title": _title(facts),
         "publisher": publisher,
-        "lead": lead(facts),
+        "lead": [*lead(facts), *asides(facts)],
         "sections": [one for one in sections if one],
         "footer": _("Record %(id)s") % {"id": facts.record.pk},
     }
@@ -179,12 +195,16 @@ def _section(
 
 
 def _title(facts: Facts) -> str:
+    if facts.is_customer:
+        return _("Proof of an existing customer (§ 7(3) UWG), no consent")
     if facts.record.state in YES:
         return _("Proof of consent")
     return _("Proof of a change of consent")
 
 
 def _state(facts: Facts) -> str:
+    if facts.is_customer:
+        return _("§ 7(3) UWG, existing customer")
     return str(STATES.get(facts.record.state, facts.record.state))
 
 

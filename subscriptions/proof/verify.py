@@ -169,6 +169,8 @@ def check_entry(package: Package) -> Told:
         )
     entry = package.entry
     german, english = STATES.get(entry["state"], (entry["state"], entry["state"]))
+    if entry.get("method") == "existing_customer":
+        german, english = CUSTOMER
     yield (
         HOLDS,
         f"Eintrag {entry['id']}: {german} am {entry['time']} (Uhr des Hauses).",
@@ -574,6 +576,10 @@ STATES = {
     "expired": ("Einwilligung abgelaufen", "consent expired"),
     "invalidated": ("Einwilligung für ungültig erklärt", "consent declared invalid"),
 }
+CUSTOMER = (
+    "Bestandskunde, § 7 Abs. 3 UWG, keine Einwilligung",
+    "§ 7(3) UWG, existing customer, no consent",
+)
 WORDS = {
     "de": {HOLDS: "stimmt", FAILS: "STIMMT NICHT", OPEN: "offen", NOTE: "Hinweis"},
     "en": {HOLDS: "holds", FAILS: "DOES NOT HOLD", OPEN: "open", NOTE: "note"},

@@ -27,6 +27,7 @@ YOU = {
     "expired": _("It ended because it was not used"),
     "invalidated": _("It was declared invalid"),
 }
+CUSTOMER = _("§ 7(3) UWG, existing customer")
 BADGES = {
     ConsentRecord.State.REQUESTED: "badge-wait",
     ConsentRecord.State.GIVEN: "badge-good",
@@ -74,9 +75,9 @@ def receipt(request: HttpRequest, token: str) -> HttpResponse:
         facts=facts,
         record=record,
         lines=_lines(facts),
-        state=YOU.get(record.state, record.state),
+        state=CUSTOMER if facts.is_customer else YOU.get(record.state, record.state),
         method=METHODS.get(facts.entry.get("method", ""), ""),
-        badge=BADGES.get(ConsentRecord.State(record.state), "badge-off"),
+        badge=_badge(facts),
         html=wording_html(facts.wording.text) if facts.wording else "",
         token=token,
     )
@@ -103,6 +104,11 @@ def keys(request: HttpRequest) -> HttpResponse:
     return JsonResponse(sign.public_keys(), content_type="application/jwk-set+json")
 
 
+def _badge(facts: Facts) -> str:
+    state = ConsentRecord.State(facts.record.state)
+    return "badge-info" if facts.is_customer else BADGES.get(state, "badge-off")
+
+
 def _lines(facts: Facts) -> list[tuple[str, str]]:
     """The rest of the receipt in words: the fields that the law asks for."""
     newsletter, channel, owner = facts.newsletter, facts.channel, facts.controller
@@ -117,6 +123,8 @@ def _lines(facts: Facts) -> list[tuple[str, str]]:
             gettext("How long"),
             gettext("Until you end it; the proof for three more years, to the end of the year."),
         ),
+        (gettext("Given for the consent"), str(facts.coupled_offer.get("text", ""))),
+        (gettext("Age you said to have reached"), str(facts.age_limit or "")),
         (gettext("Your rights"), gettext("Access, correction, erasure, restriction, objection.")),
         (gettext("Data-protection officer"), owner.dpo_contact if owner else ""),
         (gettext("Where you can complain"), owner.authority if owner else ""),

@@ -14,6 +14,8 @@ from subscriptions.consent import opened_evidence
 from subscriptions.errors import ImportRefused, OptInGone, TooYoung
 from subscriptions.imports import check_import
 from subscriptions.models import ConsentRecord, OptIn, Subscriber, Subscription
+from subscriptions.proof import dpv, paper
+from subscriptions.proof.facts import facts_of
 
 from .conftest import MAIL, make_staff
 
@@ -43,6 +45,9 @@ def test_the_age_comes_before_the_question_and_the_proof_keeps_the_answer(for_ch
     given = ConsentRecord.objects.get(state="given")
     (evidence,) = opened_evidence(given.subject).values()
     declared = evidence["age_declared"]
+    facts = facts_of(given)
+    assert "Said to be 16 years old or older." in paper.readme(facts, "en")
+    assert dpv.record_of(facts)["jawort:ageReached"] == 16
     assert (declared["limit"], declared["answer"]) == (16, "reached")
     assert set(declared) == {"limit", "answer", "at", "method"}
 

@@ -1,8 +1,12 @@
 """Section 7(3) UWG: whoever is written to as a customer is told in each message how to object."""
 
+import io
+from datetime import timedelta
+
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from pypdf import PdfReader
 
 from broadcasts.actions import create_broadcast, start
 from broadcasts.audience import reach
@@ -17,12 +21,16 @@ from messengers.errors import FooterMissing
 from messengers.models import Delivery, Dispatch, Gate
 from messengers.outbox import content_hash, start_dispatch
 from privacy.access import Actor
+from privacy.vault import sign_link
 from subscriptions.actions import confirm_opt_in, request_opt_in
 from subscriptions.audience import recipients_sql
 from subscriptions.consent import opened_evidence
 from subscriptions.errors import ImportRefused
 from subscriptions.imports import approve_import, check_import, load_import
 from subscriptions.models import ConsentRecord, Evidence, Subscription
+from subscriptions.proof import bundle, dpv
+from subscriptions.proof.facts import facts_of
+from subscriptions.proof.verify import verify
 from tests.standins.http_provider import TOKEN, Provider, running
 
 from .conftest import PHONE, SYSTEM, make_newsletter, make_staff
@@ -175,6 +183,45 @@ def test_a_customer_is_nobody_who_consented_and_the_ledger_says_so(customers):
     assert claims["told"] == "Sie können widersprechen"
     assert (claims["legal_basis"], claims["similar_offers"]) == (CUSTOMER, OFFERS)
     assert Evidence.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_the_proof_of_a_customer_speaks_of_no_consent(customers, client):
+    for record in ConsentRecord.objects.all():
+        facts = facts_of(record)
+        files = bundle.checkable(facts)
+        readme = files["README.en.txt"].decode()
+        assert readme.startswith("PROOF OF AN EXISTING CUSTOMER (§ 7(3) UWG), NO CONSENT")
+        assert "§ 7(3) UWG, existing customer: " in readme
+        assert "BESTANDSKUNDEN" in files["README.de.txt"].decode().splitlines()[0]
+        with io.BytesIO(bundle.pdf(record, "en")) as paper:
+            printed = " ".join(one.extract_text() for one in PdfReader(paper).pages)
+        assert "§ 7(3) UWG, existing customer" in " ".join(printed.split())
+        said = " ".join(one.english for one in verify(files))
+        assert "§ 7(3) UWG, existing customer, no consent at 2024" in said
+        shown = [readme, printed, said]
+        assert [one for one in shown if "Said yes" in one or "consent given" in one] == []
+        status = dpv.record_of(facts)["dpv:hasConsentStatus"]
+        assert status["@type"] == ["dpv:ConsentStatusInvalidForProcessing"]
+        assert status["dpv:isIndicatedBy"] == "dpv:DataController"
+        assert "§ 7" in status["dct:description"]
+        assert dpv.record_of(facts)["dpv:hasLegalBasis"] == "eu-gdpr:A6-1-f"
+        token = sign_link("receipt", record.pk, timezone.now() + timedelta(days=1))
+        page = client.get(f"/r/{token}/", headers={"Accept-Language": "en"}).content.decode()
+        assert "existing customer" in page.casefold() or "Bestandskunde" in page
+        assert "You said yes" not in page
+        assert "Sie haben zugestimmt" not in page
+
+
+@pytest.mark.django_db
+def test_a_customer_who_says_yes_later_has_both_on_record(customers, chat):
+    confirm(customers, chat, PHONE)
+    rows = ConsentRecord.objects.order_by("id")
+
+    bases = [dpv.record_of(facts_of(one))["dpv:hasLegalBasis"] for one in rows]
+
+    assert bases[-1] == "eu-gdpr:A6-1-a"
+    assert set(bases[:-1]) == {"eu-gdpr:A6-1-f"}
 
 
 @pytest.mark.django_db

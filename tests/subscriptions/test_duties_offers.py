@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from messengers.addresses import get_or_create_address
 from privacy.access import Actor, NotAllowed
-from privacy.vault import token_hash
+from privacy.vault import sign_link, token_hash
 from subscriptions.actions import (
     close_form,
     create_form,
@@ -20,6 +20,8 @@ from subscriptions.actions import (
 from subscriptions.consent import opened_evidence
 from subscriptions.errors import FormUndecided
 from subscriptions.models import ConsentRecord, OptIn, SourceForm, StartToken, Subscription
+from subscriptions.proof import dpv, paper
+from subscriptions.proof.facts import facts_of
 
 from .conftest import MAIL, SYSTEM, make_staff
 
@@ -58,7 +60,7 @@ def test_a_coupled_offer_is_published_by_the_officers_decision_alone(raffle, cli
 
 
 @pytest.mark.django_db
-def test_what_was_promised_stands_in_the_proof(raffle, newsletter, say):
+def test_what_was_promised_stands_in_the_proof(raffle, newsletter, say, client):
     officer = Actor.staff(make_staff("dpo"))
     form = decide_form(form=raffle, publish=True, reasons="Geht auch ohne.", actor=officer)
     token = issue_start_token(newsletter=newsletter, language="de", source_form=form)
@@ -71,6 +73,12 @@ def test_what_was_promised_stands_in_the_proof(raffle, newsletter, say):
     assert evidence["coupled_offer"]["text"] == OFFER["offer_de"]
     assert evidence["coupled_offer"]["decided_at"]
     assert evidence["request"]["source_form"] == "raffle"
+    facts = facts_of(given)
+    assert f"Given for the consent: {OFFER['offer_de']}" in paper.readme(facts, "en")
+    assert OFFER["offer_de"] in "".join(paper._document(facts)["lead"])
+    assert dpv.record_of(facts)["jawort:coupledOffer"] == OFFER["offer_de"]
+    link = sign_link("receipt", given.pk, timezone.now() + timedelta(days=1))
+    assert "Postkarte" in client.get(f"/r/{link}/").content.decode()
 
 
 @pytest.mark.django_db
