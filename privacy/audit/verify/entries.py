@@ -39,8 +39,13 @@ class Row(NamedTuple):
 
 def columns_of(source: Source, alias: str = "e") -> str:
     """What a query selects so that `Reader.wrong` and `row_of` can read it."""
-    shown = ", ".join(f"{alias}.{column}" for column in COLUMNS[source.log])
-    return f"{alias}.id::text, {alias}.leaf, {alias}.entry, {alias}.at, {shown}"
+    return ", ".join(expressions_of(source, alias))
+
+
+def expressions_of(source: Source, alias: str = "e") -> list[str]:
+    """The same, one by one."""
+    names = ("id::text", "leaf", "entry", "at", *COLUMNS[source.log])
+    return [f"{alias}.{name}" for name in names]
 
 
 def row_of(fields: Sequence[bytes | None]) -> Row:
