@@ -26,6 +26,7 @@ from django.db import connections
 from tqdm import tqdm
 
 SECONDS_PER_MUTANT = 120
+PROJECT = Path(__file__).resolve().parents[1]
 OPPOSITES: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE,
     ast.GtE: ast.Gt, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
@@ -63,6 +64,13 @@ def mutants_of(module: ModuleType) -> Iterator[Mutant]:
             words, change = changes_of(twin)[number]
             change()
             yield Mutant(module, getattr(node, "lineno", 0), words, ast.fix_missing_locations(tree))
+
+
+def unbroken(module: ModuleType) -> Mutant:
+    """Nothing is broken: whatever fails then says nothing about the tests."""
+    assert module.__file__
+    whole = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    return Mutant(module, 0, "nothing", whole)
 
 
 def changes_of(node: ast.AST) -> list[tuple[str, Callable[[], None]]]:
@@ -148,7 +156,7 @@ def become(mutant: Mutant) -> None:
             for attribute, function in vars(new).items():
                 _take_over(vars(old).get(attribute), function)
         elif not _take_over(old, new) and not name.startswith("__"):
-            _replace_everywhere(old, new)
+            _replace_everywhere(name, old, new)
 
 
 def _take_over(old: Any, new: Any) -> bool:
@@ -163,13 +171,15 @@ def _take_over(old: Any, new: Any) -> bool:
     return True
 
 
-def _replace_everywhere(old: Any, new: Any) -> None:
+def _replace_everywhere(name: str, old: Any, new: Any) -> None:
+    """In our own modules, under its own name: a 32 of somebody else's is another 32."""
     if old is None or isinstance(old, ModuleType | type) or type(old) is not type(new):
         return
     for module in list(sys.modules.values()):
-        for name, value in list(getattr(module, "__dict__", {}).items()):
-            if value is old:
-                setattr(module, name, new)
+        file = str(getattr(module, "__file__", None) or "")
+        is_ours = file.startswith(f"{PROJECT}{os.sep}") and "site-packages" not in file
+        if is_ours and vars(module).get(name) is old:
+            setattr(module, name, new)
 
 
 class Mutations:
@@ -189,6 +199,9 @@ class Mutations:
         if not self._all_pass(session):
             raise pytest.UsageError("The tests fail without any mutant: mend them first.")
         modules = [import_module(name) for name in self.names]
+        for module in modules:
+            if not self._survives(session, unbroken(module)):
+                raise pytest.UsageError(f"{module.__name__} fails in a child without any mutant.")
         every = [mutant for module in modules for mutant in mutants_of(module)]
         self.count = len(every)
         for mutant in tqdm(every, unit=" mutants"):
