@@ -22,17 +22,11 @@ from tests.privacy.audit.authorities import Authority, serving
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the stamps")
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    with serving(Authority(tmp_path_factory.mktemp("authorities") / "one")) as one:
-        yield one
-
-
 @pytest.fixture
-def authority(running, settings):
-    running.way, running.asked = "good", 0
-    settings.JAWORT_TSA, settings.JAWORT_TSA_ROOTS = running.url, str(running.roots)
-    return running
+def authority(settings, tmp_path):
+    with serving(Authority(tmp_path / "one")) as one:
+        settings.JAWORT_TSA, settings.JAWORT_TSA_ROOTS = one.url, str(one.roots)
+        yield one
 
 
 def checkpoint(size: int, log: Log = Log.CONSENT) -> Checkpoint:
