@@ -44,6 +44,16 @@ def test_every_file_that_a_page_names_exists(page):
     assert missing_files(said(page)) == []
 
 
+def test_every_test_that_a_page_names_exists():
+    """A promise whose test was renamed looks kept and is not."""
+    code = "\n".join(said(file) for file in (PROJECT / "tests").rglob("test_*.py"))
+    here = set(re.findall(r"def (test_\w+)\(", code))
+    named = {name for page in PAGES for name in re.findall(r"`(test_\w+)`", said(page))}
+
+    assert "test_no_canary_comes_to_light" in named
+    assert sorted(named - here) == []
+
+
 def test_a_file_that_is_gone_would_be_noticed():
     text = "`privacy/vault/`, `tests/gone.py`, `subscriptions/words/table.py`, `docs/gone/`"
 
