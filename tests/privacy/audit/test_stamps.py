@@ -53,6 +53,7 @@ def findings() -> list[str]:
 def test_the_newest_checkpoint_is_stamped_once_a_day(db, authority):
     now = timezone.now()
     assert stamp_due(now) == []  # nothing is signed yet
+    assert not Watch.objects.exists()
     first = checkpoint(5)
     assert not anchors_active()
 
@@ -111,6 +112,12 @@ def test_a_wrong_answer_is_not_kept_and_is_named(db, authority, way, word):
     assert stamp_due(now + AGAIN - timedelta(minutes=1)) == []
     assert len(stamp_due(now + AGAIN)) == 1
     assert trouble() == ""
+    # The same after a day that went well.
+    checkpoint(6)
+    authority.way, later = way, now + AGAIN + EVERY
+    assert stamp_due(later) == []
+    authority.way = "good"
+    assert len(stamp_due(later + AGAIN)) == 1
 
 
 def test_an_old_answer_sent_again_and_a_foreign_root_are_not_believed(
@@ -142,9 +149,11 @@ def test_an_authority_that_is_down_breaks_nothing_and_stands_on_the_page(
     assert "It does not answer." in page
     with pytest.raises(CommandError, match="consent"):
         call_command("audit_stamp")
-    settings.JAWORT_TSA_ROOTS = ""
-    assert stamp_now(timezone.now()) == []
-    assert trouble() == "no_roots"
+    for path in ("", "/nowhere/roots.pem", __file__):
+        Watch.objects.all().delete()
+        settings.JAWORT_TSA_ROOTS = path
+        assert stamp_now(timezone.now()) == []
+        assert trouble() == "no_roots"
 
     settings.JAWORT_TSA, settings.JAWORT_TSA_ROOTS = authority.url, str(authority.roots)
     call_command("audit_stamp")
