@@ -46,7 +46,7 @@ def test_every_file_that_a_page_names_exists(page):
 
 def test_every_test_that_a_page_names_exists():
     """A promise whose test was renamed looks kept and is not."""
-    code = "\n".join(said(file) for file in (PROJECT / "tests").rglob("test_*.py"))
+    code = "\n".join(said(file) for room in ROOMS for file in (PROJECT / room).rglob("*.py"))
     here = set(re.findall(r"def (test_\w+)\(", code))
     named = {name for page in PAGES for name in re.findall(r"`(test_\w+)`", said(page))}
 
