@@ -10,7 +10,6 @@ from hashlib import sha256
 
 LEAF_PREFIX = b"\x00"  # RFC 6962, 2.1: a leaf can never be taken for an inner node
 NODE_PREFIX = b"\x01"
-HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
 Subtree = Callable[[int, int], bytes]
 

@@ -178,3 +178,33 @@ def test_what_is_no_tree_is_refused():
     with pytest.raises(ValueError, match="within"):
         tree.Frontier(1, leaves[:1]).append_subtree(1, leaves[0])
     assert tree.consistency_path(0, 8, whole) == tree.consistency_path(8, 8, whole) == []
+
+
+def test_proofs_of_nothing_and_proofs_that_are_too_long_or_too_short():
+    leaf, step = tree.leaf_hash(b"a"), tree.leaf_hash(b"b")
+    both = tree.node_hash(step, leaf)
+    assert not tree.check_inclusion(leaf, 1, 1, [], leaf)
+    assert not tree.check_inclusion(leaf, -1, 1, [], leaf)
+    assert not tree.check_inclusion(leaf, 0, 1, [step], both)
+
+    empty = tree.EMPTY_ROOT
+    assert tree.check_consistency(0, empty, 0, empty, [])
+    assert tree.check_consistency(0, empty, 1, leaf, [])
+    assert not tree.check_consistency(0, empty, 0, leaf, [])
+    for old in (1, 2, 3):
+        assert not tree.check_consistency(old, leaf, 4, both, [])
+    assert not tree.check_consistency(3, leaf, 2, leaf, [leaf])
+    # One step more than such a tree has: the new root would be whatever the step makes of it.
+    new = tree.node_hash(leaf, step)
+    assert tree.check_consistency(1, leaf, 2, new, [step])
+    longer = tree.node_hash(leaf, new)
+    assert not tree.check_consistency(1, tree.node_hash(leaf, leaf), 2, longer, [step, leaf])
+
+
+def test_every_small_tree_continues_every_smaller_one():
+    leaves = [tree.leaf_hash(b"%d" % number) for number in range(20)]
+    for size in range(1, 21):
+        stored, root = tree.subtrees_of(leaves[:size]), tree.root_of(leaves[:size])
+        for old in range(size + 1):
+            proof = tree.consistency_path(old, size, stored)
+            assert tree.check_consistency(old, tree.root_of(leaves[:old]), size, root, proof)
