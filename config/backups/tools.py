@@ -1,6 +1,7 @@
 """PostgreSQL's own programs, told where a database is without its password on the command line."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -18,17 +19,23 @@ ERROR_LETTERS = 400
 
 
 def program(name: str) -> str:
-    """pg_dump and its kin: of the embedded house its own, else what PATH finds."""
-    if settings.EMBEDDED and (own := Home.of(settings.JAWORT_VAR).binaries / "bin" / name).exists():
-        return str(own)
-    if found := shutil.which(name):
-        return found
+    """pg_dump and its kin: the newest there is, because they refuse servers newer than they are."""
     own = Home.of(settings.JAWORT_VAR).binaries / "bin" / name
-    if own.exists():
-        return str(own)
-    raise BackupError(
-        f"{name} is not installed: install PostgreSQL's client programs (postgresql-client)."
-    )
+    found = [str(own)] if own.exists() else []
+    if not settings.EMBEDDED and (other := shutil.which(name)):
+        found.append(other)
+    if not found:
+        raise BackupError(
+            f"{name} is not installed: install PostgreSQL's client programs (postgresql-client)."
+        )
+    return max(found, key=major_of) if len(found) > 1 else found[0]
+
+
+def major_of(path: str) -> int:
+    """The major version that a program says of itself: `pg_dump (PostgreSQL) 18.4`."""
+    said = subprocess.run([path, "--version"], capture_output=True, text=True).stdout
+    number = re.search(r"\) (\d+)", said)
+    return int(number[1]) if number else 0
 
 
 @dataclass(frozen=True)

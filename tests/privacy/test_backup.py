@@ -22,9 +22,7 @@ from django.db import connections
 from django.utils import timezone
 
 from config.backups import restore as restoring
-from config.backups import tools
 from config.backups.manifest import digest_of
-from config.embedded.home import Home
 from messengers import instance
 from messengers.addresses import reveal
 from messengers.engine import run
@@ -50,9 +48,6 @@ ERASED, LIVING = 0, 1
 def drill(django_db_setup, django_db_blocker, settings, monkeypatch) -> Iterator[None]:
     """Two databases of its own, reached as the commands reach them, on this run's servers."""
     settings.EMBEDDED = False
-    if not house.GIVEN:
-        own = Home.of(settings.JAWORT_VAR).binaries / "bin"
-        monkeypatch.setattr(tools, "program", lambda name: str(own / name))
     before = {alias: settings.DATABASES[alias]["NAME"] for alias in house.ALIASES}
     with django_db_blocker.unblock():
         for alias in house.ALIASES:
