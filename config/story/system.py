@@ -54,10 +54,12 @@ class System:
 
 
 @contextmanager
-def own_system() -> Iterator[System]:
-    """`make run` in a folder that is thrown away afterwards."""
-    # Not below a private folder: the database servers run as a user of their own.
-    var = Path(tempfile.mkdtemp(prefix="jawort-story-", dir="/var/tmp"))
+def own_system(below: str = "/var/tmp") -> Iterator[System]:
+    """`make run` in a folder that is thrown away afterwards.
+
+    Not below a private folder: the database servers run as a user of their own.
+    """
+    var = Path(tempfile.mkdtemp(prefix="jawort-story-", dir=below))
     web, mail = _free_ports(2)
     origin = f"http://127.0.0.1:{web}"
     environment = own_environment(os.environ) | {

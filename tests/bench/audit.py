@@ -202,7 +202,7 @@ def main() -> int:
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--no-writers", action="store_true")
     options = parser.parse_args()
-    with TemporaryClusters() as clusters, tempfile.TemporaryDirectory() as folder:
+    with TemporaryClusters(on_disk=True) as clusters, tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         os.environ.update(environment(clusters, folder))
         os.environ["JAWORT_SIGNER_SOCKET"] = str(home / "s")

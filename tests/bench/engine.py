@@ -83,7 +83,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipients", type=int, default=20_000)
     options = parser.parse_args()
-    with TemporaryClusters() as clusters, tempfile.TemporaryDirectory() as folder:
+    with TemporaryClusters(on_disk=True) as clusters, tempfile.TemporaryDirectory() as folder:
         os.environ.update(environment(clusters, folder))
         set_up()
         from tests.chaos.run import provider

@@ -6,7 +6,7 @@ files, write-ahead logs, server logs, queue, cache, our log, packages. Before th
 everything was sealed from the beginning; after it; and in a dump from before it, restored beside
 the keys of today. Each place is shown to give away what somebody careless leaves there.
 
-20 people in the suite; `python -m tests.drills.erasure` plays it with 1,000.
+Six people in the suite; `python -m tests.drills.erasure` plays it with 1,000.
 """
 
 import logging
@@ -23,7 +23,7 @@ from tests.drills.net import Net
 from tests.drills.stolen import RestoredCopy, look_everywhere, places_of
 from tests.drills.table import table
 
-PEOPLE = int(os.environ.get("JAWORT_DRILL_PEOPLE", "20"))
+PEOPLE = int(os.environ.get("JAWORT_DRILL_PEOPLE", "6"))
 
 
 @pytest.fixture

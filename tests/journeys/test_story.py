@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from config.story.system import System, own_system, sign_ins_in
+from tests.clusters import in_memory
 from tests.journeys.checks import accessibility_faults, scrolls_sideways
 from tests.journeys.conftest import DESKTOP, PHONE, NewPage
 
@@ -41,7 +42,7 @@ def house(browser) -> Iterator[System]:
         with ExitStack() as stack:
             with patch.dict(os.environ):
                 _forget_the_tests()
-                system = stack.enter_context(own_system())
+                system = stack.enter_context(own_system(in_memory() or "/var/tmp"))
             yield system
 
 
