@@ -24,11 +24,8 @@ os.environ["JAWORT_VAR"] = re.sub(
 )
 
 from config.settings import *  # noqa: F403
-from config.settings import CELERY_BROKER_TRANSPORT_OPTIONS, DATABASES  # noqa: F401
+from config.settings import CELERY_BROKER_TRANSPORT_OPTIONS  # noqa: F401
 
 SUPPRESSION_ARGON2 = (8, 1)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 JAWORT_DEMO = False
-# The server plans a statement once that a test process asks again and again.
-for _database in DATABASES.values():
-    _database["OPTIONS"]["prepare_threshold"] = 3

@@ -167,10 +167,10 @@ def processor_seconds(process: int) -> float:
 
 
 @pytest.mark.slow
-def test_a_live_count_over_30_000_people_takes_less_than_thirty_milliseconds(
+def test_a_live_count_over_100_000_people_takes_less_than_a_tenth_of_a_second(
     newsletter, chat, clusters
 ):
-    plant(newsletter, chat, 30_000)
+    plant(newsletter, chat, 100_000)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
         # In one process, whose own processor time is the same on a busy machine.
@@ -178,12 +178,14 @@ def test_a_live_count_over_30_000_people_takes_less_than_thirty_milliseconds(
         cursor.execute("SELECT pg_backend_pid()")
         server = cursor.fetchone()[0]
     rule = {"all": [{"topic": ["sport"]}, {"not": {"language": ["en"]}}]}
-    assert total(newsletter, rule) == 12_000
+    assert total(newsletter, rule) == 40_000
 
     before = processor_seconds(server)
     for _ in range(ROUNDS):
         audience.count(newsletter.pk, rule)
     seconds = (processor_seconds(server) - before) / ROUNDS
 
-    print(f"\naudience: count over 30,000 subscriptions, {seconds * 1000:.0f} ms of processor time")
-    assert 0 < seconds < 0.03  # which makes a tenth of a second for 100,000
+    print(
+        f"\naudience: count over 100,000 subscriptions, {seconds * 1000:.0f} ms of processor time"
+    )
+    assert 0 < seconds < 0.1
