@@ -1,0 +1,1 @@
+"""The rows of the crash matrix that processes, hooks and the database's death make up."""
