@@ -1,0 +1,1 @@
+"""What happens around the engine: brokers, lines, clocks, disks and databases that fail."""
