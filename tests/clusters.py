@@ -10,12 +10,14 @@ A run that has migrated its template leaves the stopped clusters behind as a sto
 with the same migrations, which then starts in a second. Deleting the store is always safe.
 """
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -26,12 +28,16 @@ from config.embedded.home import CLUSTERS, OWNER, Home
 
 PROJECT = Path(__file__).resolve().parent.parent
 STORES_KEPT = 3
+SETTINGS = "settings.json"  # what a run wants of its servers, beside fast and unsafe
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES_AT_LEAST = 8 * 1024**3  # databases of all workers, and their write-ahead logs
 
 
 class TemporaryClusters:
-    """Both clusters, with fsync off, in a folder of their own; a context manager."""
+    """Both clusters, with fsync off, in a folder of their own; a context manager.
+
+    `settings`: what the servers are to be told beside or instead of that.
+    """
 
     def __init__(
         self,
@@ -39,13 +45,16 @@ class TemporaryClusters:
         store: Path | None = None,
         *,
         on_disk: bool = False,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.names = names
         self.store = store
+        self.settings = dict(settings or {})
         self.place = None if on_disk else in_memory()
 
     def start(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="jawort-test-", dir=self.place))
+        (self.folder / SETTINGS).write_text(json.dumps(self.settings))
         self.guardian = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.clusters"),
@@ -83,7 +92,9 @@ def in_memory() -> str | None:
 
 
 def cluster_in(folder: Path, name: str) -> Cluster:
-    return Cluster.at(Home.of(folder), name, folder / f"{name}.log", UNSAFE_AND_FAST)
+    given = folder / SETTINGS
+    extra = {**UNSAFE_AND_FAST, **(json.loads(given.read_text()) if given.exists() else {})}
+    return Cluster.at(Home.of(folder), name, folder / f"{name}.log", extra)
 
 
 def guard(folder: Path, store: Path | None, names: list[str]) -> None:
