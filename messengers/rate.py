@@ -1,48 +1,119 @@
 """The rate of a channel, shared by all workers: one UPDATE by the database's clock.
 
 The generic cell rate algorithm: `theoretical_arrival_at` is the moment up to which the rate has
-been spent. It is never further back than the bucket is deep, one second's worth, so that a quiet
-hour does not save up a flood. Broadcasts leave a share of the bucket to replies.
+been spent. It is never further back than the bucket is deep, so that a quiet hour does not save up
+a flood. The bucket holds what replies may always have, and one refill on top of it.
+
+What a worker was granted it uses within `GRANT_LIFE` or forgets. So whatever the number of workers,
+no second sees more at the provider than
+
+    rate x (1 + REFILL_SECONDS + GRANT_LIFE) + REPLIES_AT_ONCE
+
+and, for slow channels, one message and one reply.
 """
 
+import time
 from uuid import UUID
 
-from django.db import transaction
+from messengers.sql import rows
 
-from messengers.sql import rows, run
+REFILL_SECONDS = 0.075  # of the rate saved up at most: longer than a worker's slow commit
+REPLIES_AT_ONCE = 16  # messages that replies find at once, at most, however fast the channel
+GRANT_LIFE = 0.03  # seconds after which a grant that was not used is forgotten
+GRANT_PAUSE = 0.02  # seconds before a rate that is used up is asked again
+PROBE_RATE = 5.0  # messages per second after a setback, until one of them is accepted
 
 # The row is locked before the clock is read. `spent` is the moment up to which the rate is used up,
-# `free` the messages that may go now. A bucket always holds at least one message and the reserve.
-GRANT = """
+# `kept` what only replies may take, `free` what may go now. Needs no durable commit: a crash can
+# only lose what was granted to the crashed.
+GRANT = f"""
 WITH channel AS MATERIALIZED (
-    SELECT id, rate_per_second AS rate, reply_reserve AS reserve, theoretical_arrival_at AS spent,
-           greatest(1.0, 1.0 / rate_per_second + reply_reserve) AS depth
+    SELECT id, setbacks > 0 AS is_probing, theoretical_arrival_at AS spent,
+           CASE WHEN setbacks > 0 THEN least(rate_per_second, {PROBE_RATE})
+                ELSE rate_per_second END AS rate,
+           CASE WHEN reply_reserve <= 0 THEN 0.0
+                WHEN setbacks > 0 THEN 1.0
+                ELSE greatest(1.0, least({REPLIES_AT_ONCE}, rate_per_second * reply_reserve))
+                END AS kept
       FROM messengers_channel
      WHERE id = %(channel)s AND status = 'active' AND rate_per_second > 0 FOR UPDATE
 ), clock AS MATERIALIZED (
-    SELECT channel.*, clock_timestamp() AS now FROM channel
+    SELECT channel.*, kept + greatest(1.0, rate * {REFILL_SECONDS}) AS depth,
+           clock_timestamp() AS now FROM channel
 ), bucket AS MATERIALIZED (
-    SELECT id, rate, reserve,
-           greatest(coalesce(spent, '-infinity'), now - make_interval(secs => depth)) AS spent, now
+    SELECT id, rate, kept, is_probing, now,
+           greatest(coalesce(spent, '-infinity'), now - make_interval(secs => depth / rate))
+               AS spent
       FROM clock
 ), allowed AS MATERIALIZED (
-    SELECT id, rate, spent,
+    SELECT id, rate, spent, is_probing,
            least(%(want)s, floor(extract(epoch FROM now - spent) * rate
-                 - CASE WHEN %(is_reply)s THEN 0 ELSE reserve * rate END + 1e-6))::int AS free
+                 - CASE WHEN %(is_reply)s THEN 0 ELSE kept END + 1e-3))::int AS free,
+           set_config('synchronous_commit', 'off', true)
       FROM bucket
+), taken AS (
+    UPDATE messengers_channel AS c
+       SET theoretical_arrival_at =
+               allowed.spent + make_interval(secs => allowed.free / allowed.rate)
+      FROM allowed WHERE c.id = allowed.id AND allowed.free > 0
 )
-UPDATE messengers_channel AS c
-   SET theoretical_arrival_at = allowed.spent + make_interval(secs => allowed.free / allowed.rate)
-  FROM allowed WHERE c.id = allowed.id AND allowed.free > 0
-RETURNING allowed.free"""
+SELECT greatest(free, 0), is_probing FROM allowed"""
 
 
 def grant(channel_id: UUID, want: int, *, is_reply: bool = False) -> int:
-    """How many of `want` messages may go now; the rest may ask again.
+    """How many of `want` messages may go now; the rest may ask again."""
+    return _ask(channel_id, want, is_reply=is_reply)[0]
 
-    Needs no durable commit: a crash can only lose what was granted to the crashed.
+
+def _ask(channel_id: UUID, want: int, *, is_reply: bool) -> tuple[int, bool]:
+    """(how many may go, whether the channel is only being tried after a setback)."""
+    found = rows(GRANT, {"channel": channel_id, "want": want, "is_reply": is_reply})
+    return (int(found[0][0]), bool(found[0][1])) if found else (0, False)
+
+
+class Allowance:
+    """One worker's share of a channel's rate. Not shared between threads.
+
+    A worker that needs many at a time asks for as many as it used up within `GRANT_LIFE` before, so
+    that a fast channel's row is not asked for each commit and a slow one's rate is not hoarded.
     """
-    with transaction.atomic():
-        run("SET LOCAL synchronous_commit TO off")
-        found = rows(GRANT, {"channel": channel_id, "want": want, "is_reply": is_reply})
-    return int(found[0][0]) if found else 0
+
+    def __init__(self, channel_id: UUID) -> None:
+        self.channel_id = channel_id
+        self.is_probing = False  # the channel is only being tried after a setback
+        self._held = 0
+        self._asked_at = 0.0
+        self._used = 0  # since then
+        self._refused_at = {False: -GRANT_PAUSE, True: -GRANT_PAUSE}  # replies or not -> when
+
+    def may_ask(self, now: float) -> bool:
+        """Whether there is a grant, or it makes sense to ask for one again."""
+        return self._held > 0 or now - min(self._refused_at.values()) >= GRANT_PAUSE
+
+    def take(self, want: int, *, is_reply: bool) -> int:
+        """How many of `want` may go now; they are used up."""
+        now = time.monotonic()
+        if now - self._asked_at > GRANT_LIFE:
+            self._held = 0
+        if self._held < want and now - self._refused_at[is_reply] >= GRANT_PAUSE:
+            self._ask(want, is_reply, now)
+        taken = min(want, self._held)
+        self._held -= taken
+        self._used += taken
+        return taken
+
+    def _ask(self, want: int, is_reply: bool, now: float) -> None:
+        """Ask for what is missing. Whatever was held is used before what comes now."""
+        missing = want - self._held
+        got, self.is_probing = _ask(
+            self.channel_id, max(missing, 0 if is_reply else self._pace(now)), is_reply=is_reply
+        )
+        self._held += got
+        self._asked_at, self._used = now, 0
+        if got < missing:
+            self._refused_at[is_reply] = now
+
+    def _pace(self, now: float) -> int:
+        """How many this worker would use up within the life of a grant, at the pace of before."""
+        elapsed = max(now - self._asked_at, 1e-6)
+        return int(self._used * min(2.0, GRANT_LIFE / elapsed))

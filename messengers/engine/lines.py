@@ -1,6 +1,5 @@
 """A worker's line to one channel: its adapter, what it has rendered, and what its rate allows."""
 
-import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -21,7 +20,7 @@ from messengers.contract import (
     Request,
 )
 from messengers.models import Channel, Dispatch
-from messengers.rate import grant
+from messengers.rate import Allowance
 from messengers.registry import adapter_for
 from messengers.sql import run
 from messengers.transports import Transport, transport_for
@@ -30,9 +29,6 @@ log = structlog.get_logger("jawort.engine")
 
 WINDOW = 128  # calls in flight, and so the most that one crash puts in doubt
 LEASE_SLACK = 5.0  # seconds that a lease outlasts a call
-GRANT_LIFE = 1.0  # seconds after which an unused grant is forgotten
-GRANT_PAUSE = 0.02  # seconds before a rate that is used up is asked again
-GRANT_AHEAD = 0.1  # of a second's rate, asked for at once so that the row is not asked each time
 
 PREPARED = """
     UPDATE messengers_dispatch SET prepared = prepared || jsonb_build_object(%s::text, %s::jsonb)
@@ -68,9 +64,7 @@ class Line:
         self.doubts_in_a_row = 0
         self.has_setbacks = channel.setbacks > 0 or bool(channel.paused_why)
         self._texts: dict[UUID, Text] = {}
-        self._granted = 0
-        self._granted_at = 0.0
-        self._refused_at = -GRANT_PAUSE
+        self.allowance = Allowance(channel.id)
 
     # --- Content ---
 
@@ -133,23 +127,11 @@ class Line:
 
     def may_ask(self, now: float) -> bool:
         """Whether there is a grant, or it makes sense to ask for one again."""
-        return self._granted > 0 or now - self._refused_at >= GRANT_PAUSE
+        return self.allowance.may_ask(now)
 
     def take(self, want: int, *, is_reply: bool) -> int:
         """How many of `want` may go now by the channel's rate; they are used up."""
-        now = time.monotonic()
-        if now - self._granted_at > GRANT_LIFE:
-            self._granted = 0
-        if self._granted < want and now - self._refused_at >= GRANT_PAUSE:
-            ahead = int(self.channel.rate_per_second * GRANT_AHEAD)
-            got = grant(self.channel.id, max(want - self._granted, ahead), is_reply=is_reply)
-            self._granted += got
-            self._granted_at = now
-            if self._granted < want:
-                self._refused_at = now
-        taken = min(want, self._granted)
-        self._granted -= taken
-        return taken
+        return self.allowance.take(want, is_reply=is_reply)
 
     def close(self) -> None:
         self.transport.close()
