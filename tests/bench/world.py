@@ -1,0 +1,201 @@
+"""A database like that of a production, people in it, and a broadcast to all of them."""
+
+import logging
+import os
+import random
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import connections, transaction
+
+from tests.bench.rig import together
+from tests.chaos.run import environment, set_up
+from tests.clusters import TemporaryClusters
+from tests.standins.http_provider import TOKEN
+
+CHUNK = 5_000
+MAKERS = 2
+# What a newsroom sends: some three hundred characters and one placeholder.
+TEXT = """Guten Morgen, {first_name|Leserin}!
+
+**Der Stadtrat hat entschieden:** Die Straßenbahn fährt ab Montag wieder bis zum Hauptbahnhof, auch
+nachts. Was das für den Weg zur Arbeit heißt, welche Haltestellen neu sind und was die Karte nun
+kostet, lesen Sie bei uns: https://news.example.org/strassenbahn
+
+Ihre Redaktion"""
+# As a production has it, where the clusters of tests save on safety.
+AS_IN_PRODUCTION = ("fsync", "full_page_writes", "synchronous_commit")
+ROWS = """
+    INSERT INTO messengers_address (id, channel_id, subject, sealed, profile_sealed, created_at)
+    SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid,
+           %(channel)s, gen_random_uuid(), decode(repeat('ab', 46), 'hex'),
+           decode(repeat('cd', 80), 'hex'), now()
+      FROM generate_series(1, %(number)s::bigint) AS n"""
+GATES = """
+    INSERT INTO messengers_gate (id, address, subject, is_open, reason, needs_footer, changed_at)
+    SELECT (lpad(to_hex(1700000000001 + row_number() OVER (ORDER BY id)), 12, '0') || '7000a000'
+            || substr(md5(id::text), 1, 12))::uuid, id, subject, true, '', false, now()
+      FROM messengers_address"""
+EVERYBODY = """
+    SELECT g.address, g.id, %s::uuid FROM messengers_gate g WHERE g.is_open
+     ORDER BY g.address LIMIT %s"""
+
+
+@contextmanager
+def world(*, durable: bool = True) -> Iterator[TemporaryClusters]:
+    """Migrated clusters on disk, settings pointing at them, and a folder for this host's file."""
+    with TemporaryClusters(on_disk=True) as clusters, tempfile.TemporaryDirectory() as folder:
+        os.environ.update(environment(clusters, folder))
+        set_up()
+        logging.disable(logging.WARNING)  # the bells of a broker that nobody listens to
+        if durable:
+            be_durable(clusters)
+        from messengers import instance
+
+        instance.current()  # a new database gets its epoch before anybody is forked
+        yield clusters
+        connections.close_all()
+
+
+def be_durable(clusters: TemporaryClusters) -> None:
+    """Every commit reaches the disk from now on."""
+    for name in clusters.names:
+        with clusters.cluster(name).connect() as line:
+            for setting in AS_IN_PRODUCTION:
+                line.execute(f"ALTER SYSTEM SET {setting} = on")
+            line.execute("SELECT pg_reload_conf()")
+
+
+def make_channel(url: str, **facts: Any) -> UUID:
+    """A channel at the stand-in, whose rate stops nobody."""
+    from tests.messengers import house
+
+    settings = {"base_url": url, "bulk": 1, "call_seconds": 20}
+    channel = house.make_channel(
+        settings=settings | facts.pop("settings", {}),
+        secrets={"token": TOKEN},
+        rate_per_second=facts.pop("rate", 1e6),
+        **facts,
+    )
+    return channel.id
+
+
+def point_channel(channel: UUID, url: str) -> None:
+    """Let a channel talk to another stand-in from now on."""
+    from messengers.models import Channel
+
+    found = Channel.objects.get(id=channel)
+    found.settings["base_url"] = url
+    found.save(update_fields=["settings"])
+
+
+def make_crowd(channel: UUID, number: int) -> None:
+    """People with keys, sealed addresses and names, and open gates; written by two processes."""
+    from messengers import instance  # noqa: F401  (imported before the fork)
+
+    shares = [number // MAKERS + (index < number % MAKERS) for index in range(MAKERS)]
+    for share in sorted({share for share in shares if share}, reverse=True):
+        together(shares.count(share), lambda share=share: _make_some(channel, share))
+    analyze("messengers_address", "messengers_gate")
+
+
+def _make_some(channel: UUID, number: int) -> int:
+    for first in range(0, number, CHUNK):
+        _make_chunk(channel, min(CHUNK, number - first))
+    connections.close_all()
+    return number
+
+
+def _make_chunk(channel: UUID, number: int) -> None:
+    from django.utils import timezone
+
+    from privacy.ids import uuid7
+    from privacy.vault import KeyRing, Where, new_subjects
+
+    subjects, now = new_subjects(number), timezone.now()
+    ring = KeyRing.load(subjects)
+    addresses, gates = [], []
+    for subject in subjects:
+        address = uuid7()
+        phone = f"+49176{random.randrange(10**8):08d}"
+        sealed = ring.seal(subject, Where("messengers_address", "sealed", address), phone.encode())
+        names = orjson.dumps({"first_name": "Ada", "last_name": "Lovelace"})
+        place = Where("messengers_address", "profile_sealed", address)
+        profile = ring.seal(subject, place, names)
+        addresses.append((address, channel, subject, sealed, profile, now))
+        gates.append((uuid7(), address, subject, True, "", False, now))
+    columns = "id, channel_id, subject, sealed, profile_sealed, created_at"
+    copy(f"messengers_address ({columns})", addresses)
+    copy("messengers_gate (id, address, subject, is_open, reason, needs_footer, changed_at)", gates)
+
+
+def copy(target: str, rows: list[tuple[Any, ...]]) -> None:
+    with connections["default"].cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN") as pen:
+        for row in rows:
+            pen.write_row(row)
+
+
+def make_rows(channel: UUID, number: int) -> None:
+    """Addresses and gates by the database alone: enough for a snapshot, unreadable for a worker."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(ROWS, {"channel": channel, "number": number})
+        cursor.execute(GATES)
+    analyze("messengers_address", "messengers_gate")
+
+
+def analyze(*tables: str) -> None:
+    with connections["default"].cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"VACUUM ANALYZE {table}")
+
+
+def start_broadcast(channel: UUID, recipients: int, text: str = TEXT) -> UUID:
+    """A running broadcast to that many people: its dispatch, after the snapshot's commit."""
+    from messengers.models import Dispatch
+    from messengers.outbox import content_hash, start_dispatch
+    from tests.messengers.house import make_content
+
+    content = make_content(text)
+    with transaction.atomic():
+        dispatch = Dispatch.objects.create(
+            kind="broadcast", content=content.to_json(), content_sha256=content_hash(content)
+        )
+        start_dispatch(
+            dispatch=dispatch, recipients_sql=EVERYBODY, params=[channel, recipients]
+        )
+    analyze("messengers_delivery", "messengers_batch")
+    return dispatch.id
+
+
+def states(dispatch: UUID) -> dict[str, int]:
+    """State -> number, counted from the rows themselves."""
+    statement = "SELECT status, count(*) FROM messengers_delivery WHERE dispatch_id = %s GROUP BY 1"
+    with connections["default"].cursor() as cursor:
+        cursor.execute(statement, [dispatch])
+        return dict(cursor.fetchall())
+
+
+def trust(ca_file: str) -> None:
+    """Let this process, and those forked from it, trust the stand-in's certificate."""
+    import messengers.transports.http as transport
+
+    if ca_file:
+        transport.certifi.where = lambda: ca_file  # type: ignore[assignment]
+
+
+def delivery_table() -> str:
+    """The table that this month's deliveries stand in."""
+    statement = "SELECT tableoid::regclass::text FROM messengers_delivery LIMIT 1"
+    with connections["default"].cursor() as cursor:
+        cursor.execute(statement)
+        return str(cursor.fetchone()[0])
+
+
+def folder() -> Path:
+    """Where results go unless somebody names a place."""
+    return Path(tempfile.gettempdir())
