@@ -20,6 +20,15 @@ class Channel(models.Model):
         ACTIVE = "active", _("Active")
         STOPPED = "stopped", _("Stopped")  # the kill switch: nothing leaves, hooks still answer
 
+    class OnDoubt(models.TextChoices):
+        HOLD = "hold", _("Wait for evidence or a person")
+        RESEND = "resend", _("Send again by itself")
+
+    class Breaker(models.TextChoices):
+        CLOSED = "closed", _("Closed")
+        OPEN = "open", _("Open")
+        HALF_OPEN = "half_open", _("Being tried")
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=24, choices=kind_choices)
     name = models.CharField(max_length=120)
@@ -35,6 +44,20 @@ class Channel(models.Model):
     paused_until = models.DateTimeField(null=True)
     paused_why = models.CharField(max_length=64, blank=True)
     setbacks = models.PositiveSmallIntegerField(default=0)  # pauses in a row, without an acceptance
+    # What happens to a message nobody knows about: an administrator's choice, with a reason.
+    on_doubt = models.CharField(
+        max_length=6, choices=OnDoubt.choices, default=OnDoubt.HOLD, db_default="hold"
+    )
+    on_doubt_since = models.DateTimeField(null=True)  # doubts from before keep the policy of then
+    # The circuit breaker: too many lost answers, and broadcasts wait.
+    breaker = models.CharField(
+        max_length=9, choices=Breaker.choices, default=Breaker.CLOSED, db_default="closed"
+    )
+    breaker_until = models.DateTimeField(null=True)  # when an open one may be tried again
+    breaker_opens = models.PositiveSmallIntegerField(default=0, db_default=0)  # in a row
+    probes_left = models.PositiveSmallIntegerField(default=0, db_default=0)  # of a half-open one
+    doubts_in_a_row = models.PositiveIntegerField(default=0, db_default=0)
+    doubt_times = ArrayField(models.DateTimeField(), default=list)  # of the last twenty
     # Who the provider is, for privacy notices and exports (Art. 15(1)(c), 28, 44 GDPR).
     provider_name = models.CharField(max_length=120, blank=True)
     provider_country = models.CharField(max_length=2, blank=True)
@@ -260,6 +283,10 @@ class Delivery(models.Model):
     SENDING is never stored: a queued row whose position is on its batch's wire is being sent.
     No foreign keys in the database: the snapshot's own SELECT guarantees them, and checking a
     million of them would take longer than writing them.
+
+    In the database the table has one partition for each month of its dispatches, and the key is
+    (id, dispatch_id). So a statement names the dispatches it is about wherever they are known:
+    then only their months are looked at.
     """
 
     class Status(models.TextChoices):
@@ -336,7 +363,9 @@ class Delivery(models.Model):
             models.UniqueConstraint(
                 fields=["dispatch", "address"], name="one_delivery_per_address"
             ),
-            models.UniqueConstraint(fields=["batch", "position"], name="one_delivery_per_position"),
+            models.UniqueConstraint(
+                fields=["dispatch", "batch", "position"], name="one_delivery_per_position"
+            ),
             models.CheckConstraint(condition=~Q(status="sending"), name="sending_is_never_stored"),
         ]
         indexes = [

@@ -59,6 +59,8 @@ DATA = AppData(
     fields={
         **_nothing("Channel", "id kind name status settings secrets_sealed rate_per_second"),
         **_nothing("Channel", "reply_reserve theoretical_arrival_at paused_until paused_why"),
+        **_nothing("Channel", "on_doubt on_doubt_since breaker breaker_until breaker_opens"),
+        **_nothing("Channel", "probes_left doubts_in_a_row doubt_times"),
         **_nothing("Channel", "setbacks provider_name provider_country transfer_basis created_at"),
         **_all("Address", _REACH, "id channel subject created_at"),
         "Address.sealed": _SEALED,
@@ -96,7 +98,7 @@ DATA = AppData(
 )
 
 LOCK_QUEUED = """
-    SELECT id FROM messengers_batch
+    SELECT id, dispatch_id FROM messengers_batch
      WHERE id IN (SELECT batch_id FROM messengers_delivery
                    WHERE address = ANY(%s) AND status = 'queued')
      ORDER BY id FOR UPDATE"""
@@ -105,7 +107,8 @@ STOP_QUEUE = """
     UPDATE messengers_delivery d
        SET status = 'suppressed', cause = %s, changed_at = clock_timestamp()
       FROM messengers_batch b
-     WHERE b.id = d.batch_id AND d.batch_id = ANY(%s) AND d.address = ANY(%s)
+     WHERE d.dispatch_id = ANY(%s::uuid[])
+       AND b.id = d.batch_id AND d.batch_id = ANY(%s) AND d.address = ANY(%s)
        AND d.gate IS NOT NULL AND d.status = 'queued' AND d.position <> ALL(b.on_wire)"""
 FORGET_RECEIPTS = """
     DELETE FROM messengers_parkedreceipt p USING messengers_delivery d
@@ -165,9 +168,10 @@ def block(subject: UUID, reason: str) -> int:
     known = reason if reason in Gate.Reason.values else Gate.Reason.STAFF
     number = close_gates(subject=subject, reason=known)
     addresses = _ids(subject)
-    batches = [row[0] for row in rows(LOCK_QUEUED, [addresses])]
-    run(STOP_QUEUE, [known, batches, addresses])
-    recount(batches)
+    found = rows(LOCK_QUEUED, [addresses])
+    batches, dispatches = [row[0] for row in found], list({row[1] for row in found})
+    run(STOP_QUEUE, [known, dispatches, batches, addresses])
+    recount(batches, dispatches)
     return number
 
 

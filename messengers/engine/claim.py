@@ -35,9 +35,11 @@ TAKE = """
 RECIPIENTS = """
     SELECT d.batch_id, d.position, d.id, d.gate, d.attempts, d.values_sealed,
            a.id, a.subject, a.sealed, a.profile_sealed, coalesce(g.needs_footer, false)
-      FROM messengers_delivery d LEFT JOIN messengers_address a ON a.id = d.address
+      FROM unnest(%(batches)s::bigint[], %(dispatches)s::uuid[]) AS ours (batch, dispatch)
+      JOIN messengers_delivery d ON d.dispatch_id = ours.dispatch AND d.batch_id = ours.batch
+      LEFT JOIN messengers_address a ON a.id = d.address
       LEFT JOIN messengers_gate g ON g.id = d.gate
-     WHERE d.batch_id = ANY(%s) AND d.status = 'queued'
+     WHERE d.dispatch_id = ANY(%(dispatches)s::uuid[]) AND d.status = 'queued'
        AND (d.next_at IS NULL OR d.next_at <= clock_timestamp())
      ORDER BY d.batch_id, d.position"""
 
@@ -73,7 +75,11 @@ def load(batches: list[OpenBatch], common: dict[UUID, dict[str, str]]) -> None:
 
     Raises `KeystoreDown`; then nothing was loaded and the batches have to be given back.
     """
-    found = rows(RECIPIENTS, [[batch.id for batch in batches]])
+    ours = {
+        "batches": [batch.id for batch in batches],
+        "dispatches": [batch.dispatch for batch in batches],
+    }
+    found = rows(RECIPIENTS, ours)
     ring = KeyRing.load({row[7] for row in found if row[7] is not None})
     by_batch: dict[int, list[Row]] = defaultdict(list)
     for row in found:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from messengers.engine.open_batches import Intent, OpenBatch, Result
 from messengers.engine.outcomes import FOOTER_MISSING, Verdict
-from messengers.outbox.control import recount
+from messengers.outbox.control import dispatches_of, recount
 from messengers.sql import rows, run
 from privacy.vault import keyed_hash
 
@@ -42,26 +42,31 @@ OPEN_GATES = """
     SELECT id, needs_footer FROM messengers_gate
      WHERE id = ANY(%s) AND is_open ORDER BY id FOR SHARE SKIP LOCKED"""
 OTHER_GATES = "SELECT id, is_open, reason FROM messengers_gate WHERE id = ANY(%s)"
-RECORD = """
+# The dispatches are named twice: in the join for the index, and as values for the planner, which
+# then opens their months and no others.
+RESULTS = """
+    unnest(%(dispatches)s::uuid[], %(batches)s::bigint[], %(positions)s::smallint[],
+           %(statuses)s::text[], %(causes)s::text[], %(attempts)s::smallint[], %(waits)s::float8[],
+           %(refs)s::bytea[])
+    AS r (dispatch, batch, position, status, cause, attempts, wait, ref)"""
+THEIRS = """
+    d.dispatch_id = ANY(%(named)s::uuid[])
+    AND d.dispatch_id = r.dispatch AND d.batch_id = r.batch AND d.position = r.position"""
+RECORD = f"""
     UPDATE messengers_delivery d
        SET status = r.status, cause = r.cause, attempts = r.attempts,
            next_at = clock_timestamp() + make_interval(secs => r.wait),
            provider_ref = coalesce(r.ref, d.provider_ref), changed_at = clock_timestamp(),
            values_sealed = CASE WHEN r.status IN ('queued', 'failed') THEN d.values_sealed END
-      FROM unnest(%s::bigint[], %s::smallint[], %s::text[], %s::text[], %s::smallint[],
-                  %s::float8[], %s::bytea[]) AS r (batch, position, status, cause, attempts,
-                                                   wait, ref)
-     WHERE d.batch_id = r.batch AND d.position = r.position AND d.status = 'queued'"""
-EVIDENCE = """
+      FROM {RESULTS}
+     WHERE {THEIRS} AND d.status = 'queued'"""
+EVIDENCE = f"""
     UPDATE messengers_delivery d
        SET status = r.status, cause = r.cause, attempts = r.attempts,
            provider_ref = coalesce(r.ref, d.provider_ref), changed_at = clock_timestamp(),
            values_sealed = NULL
-      FROM unnest(%s::bigint[], %s::smallint[], %s::text[], %s::text[], %s::smallint[],
-                  %s::float8[], %s::bytea[]) AS r (batch, position, status, cause, attempts,
-                                                   wait, ref)
-     WHERE d.batch_id = r.batch AND d.position = r.position
-       AND d.status = 'in_doubt' AND d.cause = 'worker_lost'"""
+      FROM {RESULTS}
+     WHERE {THEIRS} AND d.status = 'in_doubt' AND d.cause = 'worker_lost'"""
 RENEW = """
     UPDATE messengers_batch b
        SET on_wire = w.on_wire::smallint[], losses = 0,
@@ -72,8 +77,9 @@ RENEW = """
 END_LEFTOVERS = """
     UPDATE messengers_delivery d SET status = s.status, changed_at = clock_timestamp()
       FROM messengers_batch b JOIN messengers_dispatch s ON s.id = b.dispatch_id
-     WHERE b.id = ANY(%s) AND s.status IN ('cancelled', 'expired')
-       AND d.batch_id = b.id AND d.status = 'queued'"""
+     WHERE b.id = ANY(%(batches)s) AND s.status IN ('cancelled', 'expired')
+       AND d.dispatch_id = ANY(%(dispatches)s::uuid[])
+       AND d.dispatch_id = b.dispatch_id AND d.batch_id = b.id AND d.status = 'queued'"""
 CLOSE = """
     UPDATE messengers_batch b
        SET status = CASE WHEN left_over.n = 0 THEN 'done'
@@ -81,13 +87,16 @@ CLOSE = """
                          ELSE 'waiting' END,
            lease_until = NULL, on_wire = '{}',
            due_at = greatest(left_over.next_at,
-                             clock_timestamp() + make_interval(secs => %s)),
-           losses = CASE WHEN %s THEN b.losses + 1 ELSE 0 END
+                             clock_timestamp() + make_interval(secs => %(wait)s)),
+           losses = CASE WHEN %(is_lost)s THEN b.losses + 1 ELSE 0 END
       FROM (SELECT o.id, s.status AS dispatch_status, count(d.id) AS n,
                    min(coalesce(d.next_at, '-infinity')) AS next_at
               FROM messengers_batch o JOIN messengers_dispatch s ON s.id = o.dispatch_id
-              LEFT JOIN messengers_delivery d ON d.batch_id = o.id AND d.status = 'queued'
-             WHERE o.id = ANY(%s) GROUP BY o.id, s.status) AS left_over
+              LEFT JOIN messengers_delivery d
+                     ON d.dispatch_id = ANY(%(dispatches)s::uuid[])
+                    AND d.dispatch_id = o.dispatch_id AND d.batch_id = o.id
+                    AND d.status = 'queued'
+             WHERE o.id = ANY(%(batches)s) GROUP BY o.id, s.status) AS left_over
      WHERE b.id = left_over.id
  RETURNING b.id, b.dispatch_id, b.status"""
 
@@ -195,10 +204,14 @@ def close(
 ) -> list[tuple[int, UUID, str]]:
     """Give batches back, or mark them done; they are locked. Returns (id, dispatch, status)."""
     ids = list(batch_ids)
-    run(END_LEFTOVERS, [ids])
-    closed = [(row[0], row[1], row[2]) for row in rows(CLOSE, [wait_seconds, is_lost, ids])]
-    recount(ids)
-    return closed
+    if not ids:
+        return []
+    dispatches = dispatches_of(ids)
+    named = {"batches": ids, "dispatches": dispatches}
+    run(END_LEFTOVERS, named)
+    found = rows(CLOSE, {**named, "wait": wait_seconds, "is_lost": is_lost})
+    recount(ids, dispatches)
+    return [(row[0], row[1], row[2]) for row in found]
 
 
 def _write(statement: str, batches: Iterable[OpenBatch]) -> int:
@@ -206,12 +219,18 @@ def _write(statement: str, batches: Iterable[OpenBatch]) -> int:
     if not found:
         return 0
     columns = zip(*(_columns(batch, result) for batch, result in found), strict=True)
-    return run(statement, [list(column) for column in columns])
+    values: dict[str, list[object]] = dict(zip(COLUMNS, map(list, columns), strict=True))
+    values["named"] = list(set(values["dispatches"]))
+    return run(statement, values)
+
+
+COLUMNS = ("dispatches", "batches", "positions", "statuses", "causes", "attempts", "waits", "refs")
 
 
 def _columns(batch: OpenBatch, result: Result) -> tuple[object, ...]:
     recipient, verdict = result.recipient, result.verdict
     return (
+        batch.dispatch,
         batch.id,
         recipient.position,
         verdict.status,

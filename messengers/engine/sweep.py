@@ -20,12 +20,13 @@ DOUBT = """
        SET status = %s, cause = 'worker_lost', attempts = attempts + 1, next_at = NULL,
            changed_at = clock_timestamp(), values_sealed = NULL
       FROM messengers_batch b
-     WHERE b.id = ANY(%s) AND d.batch_id = b.id
+     WHERE b.id = ANY(%s) AND d.dispatch_id = ANY(%s::uuid[])
+       AND d.dispatch_id = b.dispatch_id AND d.batch_id = b.id
        AND d.position = ANY(b.on_wire) AND d.status = 'queued'"""
 POISON = """
     UPDATE messengers_delivery SET status = 'failed', cause = 'poison',
            changed_at = clock_timestamp()
-     WHERE batch_id = ANY(%s) AND status = 'queued'"""
+     WHERE batch_id = ANY(%s) AND dispatch_id = ANY(%s::uuid[]) AND status = 'queued'"""
 EXPIRED = """
     SELECT id FROM messengers_dispatch
      WHERE status IN ('running', 'paused') AND expires_at <= clock_timestamp()
@@ -66,9 +67,10 @@ def _sweep_some() -> int:
     if not expired:
         return 0
     ids = [row[0] for row in expired]
-    run(DOUBT, [LOST_ON_WIRE, ids])
+    dispatches = list({row[1] for row in expired})
+    run(DOUBT, [LOST_ON_WIRE, ids, dispatches])
     poisonous = [row[0] for row in expired if row[2] + 1 >= MAX_LOSSES]
     if poisonous:
-        run(POISON, [poisonous])
+        run(POISON, [poisonous, dispatches])
     ledger.close(ids, is_lost=True)
     return len(ids)

@@ -31,16 +31,18 @@ RELEASE = """
 END_ROWS = """
     UPDATE messengers_delivery d SET status = %s, changed_at = clock_timestamp()
       FROM messengers_batch b
-     WHERE b.id = d.batch_id AND b.dispatch_id = %s AND b.status <> 'done'
-       AND d.status = 'queued' AND d.position <> ALL(b.on_wire)"""
+     WHERE d.dispatch_id = %s AND b.id = d.batch_id AND b.dispatch_id = d.dispatch_id
+       AND b.status <> 'done' AND d.status = 'queued' AND d.position <> ALL(b.on_wire)"""
 END_BATCHES = """
     UPDATE messengers_batch SET status = 'done'
      WHERE dispatch_id = %s AND status IN ('waiting', 'held') RETURNING id"""
+DISPATCHES = "SELECT DISTINCT dispatch_id FROM messengers_batch WHERE id = ANY(%s)"
 RECOUNT = """
     UPDATE messengers_batch b SET counts = found.counts
       FROM (SELECT batch_id, jsonb_object_agg(status, n) AS counts
               FROM (SELECT batch_id, status, count(*) AS n FROM messengers_delivery
-                     WHERE batch_id = ANY(%s) GROUP BY batch_id, status) AS by_status
+                     WHERE dispatch_id = ANY(%s::uuid[]) AND batch_id = ANY(%s)
+                     GROUP BY batch_id, status) AS by_status
              GROUP BY batch_id) AS found
      WHERE found.batch_id = b.id"""
 
@@ -55,7 +57,7 @@ REQUEUE_FAILED = """
     UPDATE messengers_delivery
        SET status = 'queued', cause = '', attempts = 0, next_at = NULL,
            changed_at = clock_timestamp()
-     WHERE batch_id = ANY(%s) AND status = 'failed' AND cause <> ALL(%s)"""
+     WHERE dispatch_id = %s AND batch_id = ANY(%s) AND status = 'failed' AND cause <> ALL(%s)"""
 REOPEN = """
     UPDATE messengers_batch b
        SET status = CASE d.status WHEN 'paused' THEN 'held' ELSE 'waiting' END,
@@ -109,7 +111,7 @@ def retry_failed(dispatch_id: UUID) -> int:
     ended = {Dispatch.Status.CANCELLED, Dispatch.Status.EXPIRED}
     if not batches or not status or status[0][0] in ended:
         return 0
-    number = run(REQUEUE_FAILED, [batches, FINAL_CAUSES])
+    number = run(REQUEUE_FAILED, [dispatch_id, batches, FINAL_CAUSES])
     reopen(dispatch_id, batches)
     return number
 
@@ -118,7 +120,7 @@ def reopen(dispatch_id: UUID, batch_ids: list[int]) -> None:
     """Let finished batches be worked on again, and their dispatch with them; they are locked."""
     _move(dispatch_id, Dispatch.Status.RUNNING, "", only_from=[Dispatch.Status.FINISHED])
     run(REOPEN, [batch_ids])
-    run(RECOUNT, [batch_ids])
+    recount(batch_ids, [dispatch_id])
     ring_after_commit()
 
 
@@ -129,9 +131,19 @@ def finish(dispatch_ids: Collection[UUID]) -> int:
     return run(FINISH, [list(dispatch_ids)])
 
 
-def recount(batch_ids: Collection[int]) -> None:
-    """Derive the counts of batches anew. They are locked, and not being worked on."""
-    run(RECOUNT, [list(batch_ids)])
+def recount(batch_ids: Collection[int], dispatches: Collection[UUID] = ()) -> None:
+    """Derive the counts of batches anew. They are locked, and not being worked on.
+
+    `dispatches` are those of the batches, where the caller knows them.
+    """
+    if batch_ids:
+        named = list(dispatches) or dispatches_of(batch_ids)
+        run(RECOUNT, [named, list(batch_ids)])
+
+
+def dispatches_of(batch_ids: Collection[int]) -> list[UUID]:
+    """Whose batches these are: to be named wherever their deliveries are asked for."""
+    return [row[0] for row in rows(DISPATCHES, [list(batch_ids)])]
 
 
 @transaction.atomic
@@ -140,7 +152,7 @@ def _end(dispatch_id: UUID, to: Dispatch.Status) -> bool:
     if not _move(dispatch_id, to, ""):
         return False
     run(END_ROWS, [to, dispatch_id])
-    recount([row[0] for row in rows(END_BATCHES, [dispatch_id])])
+    recount([row[0] for row in rows(END_BATCHES, [dispatch_id])], [dispatch_id])
     return True
 
 

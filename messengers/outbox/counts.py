@@ -16,7 +16,8 @@ BY_BATCH = """
      UNION ALL
     SELECT b.id, CASE WHEN d.position = ANY(b.on_wire) THEN 'sending' ELSE d.status END,
            count(*)::int
-      FROM messengers_batch b JOIN messengers_delivery d ON d.batch_id = b.id
+      FROM messengers_batch b
+      JOIN messengers_delivery d ON d.dispatch_id = %(dispatch)s AND d.batch_id = b.id
      WHERE b.dispatch_id = %(dispatch)s AND b.status = 'working'
      GROUP BY 1, 2"""
 IN_TOTAL = f"SELECT status, sum(n)::int FROM ({BY_BATCH}) AS by_batch GROUP BY status"

@@ -23,7 +23,7 @@ LOCK_BATCH = """
 SETTLE = """
     UPDATE messengers_delivery
        SET status = %s, cause = %s, next_at = NULL, changed_at = clock_timestamp()
-     WHERE id = %s AND status = 'in_doubt'"""
+     WHERE dispatch_id = %s AND id = %s AND status = 'in_doubt'"""
 
 ENDED = """
     SELECT 1 FROM messengers_dispatch
@@ -69,13 +69,13 @@ def settle_doubt(delivery_id: int, decision: Decision | str, actor: Actor) -> No
     chosen = Decision(decision)
     found = rows(LOCK_BATCH, [delivery_id])
     status, cause = OUTCOMES[chosen]
-    if not found or not run(SETTLE, [status, cause, delivery_id]):
+    batch_id, dispatch_id = found[0] if found else (0, None)
+    if not run(SETTLE, [status, cause, dispatch_id, delivery_id]):
         raise NotInDoubt(f"delivery {delivery_id} is not in doubt: reload the page.")
-    batch_id, dispatch_id = found[0]
     if chosen is Decision.RESEND:
         if rows(ENDED, [dispatch_id]):
             raise NotInDoubt(f"delivery {delivery_id} belongs to a dispatch that was ended.")
         reopen(dispatch_id, [batch_id])
-    recount([batch_id])
+    recount([batch_id], [dispatch_id])
     facts: dict[str, int | str | bool] = {"decision": str(chosen), "delivery": delivery_id}
     record("delivery.settled", actor=actor, obj="dispatch", ref=dispatch_id, facts=facts)

@@ -173,7 +173,8 @@ def test_hot_statements_use_their_indexes() -> None:
         cursor.execute("TRUNCATE messengers_dispatch, messengers_gate CASCADE")
     channel = make_channel()
     people = make_people(channel, 2000)
-    make_dispatch([gate for _, gate in people])
+    dispatch = make_dispatch([gate for _, gate in people])
+    ours = {"batches": [1, 2], "dispatches": [dispatch.id, dispatch.id]}
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
         cursor.execute("SET enable_seqscan = off")  # small tables would be read whole
@@ -181,7 +182,7 @@ def test_hot_statements_use_their_indexes() -> None:
             name: explain(statement, params)
             for name, statement, params in (
                 ("batches_due", NEXT, [channel.id, 0, 16]),
-                ("one_delivery_per_position", RECIPIENTS, [[1, 2]]),
+                ("dispatch_id_batch_id_position_", RECIPIENTS, ours),
                 ("messengers_gate_pkey", ledger.OPEN_GATES, [[gate for _, gate in people[:3]]]),
                 ("batches_leased", LOCK_EXPIRED, [100]),
             )
@@ -192,7 +193,7 @@ def test_hot_statements_use_their_indexes() -> None:
         assert "Seq Scan" not in plan, plan
 
 
-def explain(statement: str, params: list) -> str:
+def explain(statement: str, params: list | dict) -> str:
     return "\n".join(row[0] for row in rows("EXPLAIN " + statement, params))
 
 
