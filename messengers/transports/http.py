@@ -7,10 +7,11 @@ function: libcurl then gives up with "send failed since rewinding failed", which
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Mapping
 
 import certifi
 import pycurl
@@ -43,25 +44,64 @@ _LOST = {
     pycurl.E_PARTIAL_FILE: "answer cut off",
     pycurl.E_RECV_ERROR: "receiving failed",
     pycurl.E_SEND_ERROR: "sending failed",
-    pycurl.E_WRITE_ERROR: "answer too large",
+    pycurl.E_FILESIZE_EXCEEDED: "answer too large",
 }
 # A child process must neither use nor close its parent's connections (closing would speak TLS on
 # them), so what was inherited is kept untouched for the life of the child.
 _INHERITED: list[object] = []
 
 
+class _Headers(Mapping[str, str]):
+    """The answer's headers by lower-case name; read only when somebody asks, which is seldom."""
+
+    __slots__ = ("_lines", "_read")
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self._lines = lines
+        self._read: dict[str, str] | None = None
+
+    def __getitem__(self, name: str) -> str:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> dict[str, str]:
+        if self._read is None:
+            self._read = _read_headers(self._lines)
+        return self._read
+
+
+def _read_headers(lines: list[bytes]) -> dict[str, str]:
+    """The headers of the last answer: a new status line (after "100 Continue") starts over."""
+    headers: dict[str, str] = {}
+    for line in lines:
+        text = line.decode("latin-1").strip()
+        if text.startswith("HTTP/"):
+            headers = {}
+            continue
+        name, colon, value = text.partition(":")
+        if colon:
+            name, value = name.lower(), value.strip()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
 class _Call:
-    """One easy handle with its callbacks, used for one call after the other."""
+    """One easy handle with its callbacks, used for one call after the other.
+
+    The callbacks are methods of built-in types: libcurl calls them several times for each message.
+    """
 
     def __init__(self, ca_file: str, proxy: str, response_max: int) -> None:
         self.key: Hashable = None
-        self.response_max = response_max
-        self.body = b""
-        self.sent = 0
+        self.body = io.BytesIO()
         self.chunks: list[bytes] = []
-        self.size = 0
-        self.status = 0
-        self.headers: dict[str, str] = {}
+        self.lines: list[bytes] = []
+        self.loaded: tuple[object, ...] = ()
         self.curl = curl = pycurl.Curl()
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         curl.setopt(pycurl.FOLLOWLOCATION, 0)
@@ -72,25 +112,42 @@ class _Call:
         curl.setopt(pycurl.USERAGENT, "Jawort")
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(CONNECT_TIMEOUT * 1000))
         curl.setopt(pycurl.MAXAGE_CONN, IDLE_MAX)
-        curl.setopt(pycurl.READFUNCTION, self.read)
-        curl.setopt(pycurl.WRITEFUNCTION, self.write)
-        curl.setopt(pycurl.HEADERFUNCTION, self.header)
+        curl.setopt(pycurl.MAXFILESIZE, response_max)
+        curl.setopt(pycurl.READFUNCTION, self.body.read)
+        curl.setopt(pycurl.WRITEFUNCTION, self.chunks.append)
+        curl.setopt(pycurl.HEADERFUNCTION, self.lines.append)
 
     def start(self, key: Hashable, request: HttpRequest, timeout: float) -> None:
         """Load the handle with a request. Raises `ValueError` for one that cannot be HTTP."""
-        lines = [_header_line(name, value) for name, value in request.headers]
-        self.key, self.body, self.sent = key, request.body, 0
-        self.chunks, self.size, self.status, self.headers = [], 0, 0, {}
+        # Most calls differ from the one before in nothing but their body.
+        wanted = (request.method, request.url, request.headers, timeout, bool(request.body))
+        if wanted != self.loaded:
+            self.loaded = ()
+            self.load(request, timeout)
+            self.loaded = wanted
+        if request.method != "GET":
+            self.curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(request.body))
+        self.key = key
+        self.body.write(request.body)
+        self.body.seek(0)
+
+    def clear(self) -> None:
+        """Keep nothing of a call that is over."""
+        self.key = None
+        self.chunks.clear()
+        self.lines.clear()
+        self.body.seek(0)
+        self.body.truncate()
+
+    def load(self, request: HttpRequest, timeout: float) -> None:
+        """Set everything but the body."""
         curl = self.curl
+        # An empty "Expect" keeps libcurl from waiting for a "100 Continue".
+        headers = [*(_header_line(name, value) for name, value in request.headers), "Expect:"]
         curl.setopt(pycurl.URL, request.url)
         curl.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout * 1000)))
-        # An empty "Expect" keeps libcurl from waiting for a "100 Continue".
-        curl.setopt(pycurl.HTTPHEADER, [*lines, "Expect:"])
-        if request.method == "GET":
-            curl.setopt(pycurl.HTTPGET, 1)
-        else:
-            curl.setopt(pycurl.POST, 1)
-            curl.setopt(pycurl.POSTFIELDSIZE_LARGE, len(request.body))
+        curl.setopt(pycurl.HTTPHEADER, headers)
+        curl.setopt(pycurl.HTTPGET if request.method == "GET" else pycurl.POST, 1)
         if request.method in ("GET", "POST"):
             curl.unsetopt(pycurl.CUSTOMREQUEST)
         else:
@@ -98,43 +155,16 @@ class _Call:
         # Without a body there is nothing whose rewinding could fail: never on an old connection.
         curl.setopt(pycurl.FRESH_CONNECT, int(not request.body and request.method != "GET"))
 
-    def read(self, size: int) -> bytes:
-        """The next piece of the body."""
-        piece = self.body[self.sent : self.sent + size]
-        self.sent += len(piece)
-        return piece
-
-    def write(self, data: bytes) -> int | None:
-        """Take a piece of the answer; refusing it ends the call."""
-        self.size += len(data)
-        if self.size > self.response_max:
-            return -1
-        self.chunks.append(data)
-        return None
-
-    def header(self, line: bytes) -> None:
-        """Take one header line; a new status line (after "100 Continue") starts over."""
-        text = line.decode("latin-1").strip()
-        if text.startswith("HTTP/"):
-            self.headers = {}
-            return
-        name, colon, value = text.partition(":")
-        if not colon:
-            return
-        name = name.lower()
-        known = self.headers.get(name)
-        self.headers[name] = f"{known}, {value.strip()}" if known else value.strip()
-
     def response(self) -> HttpResponse:
         status = int(self.curl.getinfo(pycurl.RESPONSE_CODE))
-        return HttpResponse(status, self.headers, b"".join(self.chunks))
+        return HttpResponse(status, _Headers(self.lines.copy()), b"".join(self.chunks))
 
     def failure(self, code: int) -> NotSent | Lost:
         """What an error of libcurl means: by what was written to the socket, not by its code.
 
         (An answer that is no HTTP has the same code as an address that is none.)
         """
-        if not self.curl.getinfo(pycurl.REQUEST_SIZE) and not self.sent:
+        if not self.curl.getinfo(pycurl.REQUEST_SIZE) and not self.body.tell():
             return NotSent(_NOT_SENT.get(code, "connect"))
         return Lost(_LOST.get(code, f"libcurl {code}"))
 
@@ -182,16 +212,14 @@ class HttpTransport:
     def poll(self, wait: float) -> list[tuple[Hashable, Outcome]]:
         """The outcomes that are there; waits up to `wait` seconds for the first one."""
         until = time.monotonic() + wait
+        now = until - wait
         while self._calls:
-            self._step(0)
+            self._step(max(0.0, min(until, self._timer_at) - now))
             if done := self._harvest():
                 return done
             now = time.monotonic()
             if now >= until:
                 return []
-            self._step(max(0.0, min(until, self._timer_at) - now))
-            if done := self._harvest():
-                return done
         return []
 
     @property
@@ -277,6 +305,7 @@ class HttpTransport:
         call = self._calls.pop(curl)
         outcome: Outcome = call.response() if code is None else call.failure(code)
         self._multi.remove_handle(curl)
-        key, call.key, call.body = call.key, None, b""
+        key = call.key
+        call.clear()
         self._free.append(call)
         return key, outcome

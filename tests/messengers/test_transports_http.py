@@ -246,10 +246,13 @@ def test_an_answer_cut_off_or_unreadable_means_lost(transport, said):
     server.close()
 
 
-def test_a_flood_for_an_answer_means_lost():
+@pytest.mark.parametrize(
+    "head", [b"Content-Length: 900000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\nDBBA0\r\n"]
+)
+def test_a_flood_for_an_answer_means_lost(head):
     def flood(server, connection):
         server.read(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + head)
         with contextlib.suppress(OSError):
             connection.sendall(b"x" * 900_000)
 
@@ -259,6 +262,45 @@ def test_a_flood_for_an_answer_means_lost():
 
     assert settle(transport)[1] == Lost("answer too large")
     transport.close()
+    server.close()
+
+
+def test_headers_said_twice_are_joined_and_those_of_a_100_forgotten(transport):
+    def continued(server, connection):
+        server.read(connection)
+        connection.sendall(b"HTTP/1.1 100 Continue\r\nX-Early: 1\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 200 OK\r\nVia: a\r\nVIA: b\r\nContent-Length: 2\r\n\r\n{}")
+
+    server = Scripted(continued)
+    transport.submit(1, post(server.url), 5)
+
+    assert dict(settle(transport)[1].headers) == {"via": "a, b", "content-length": "2"}
+    server.close()
+
+
+def test_a_handle_that_is_used_again_takes_every_change(transport):
+    """Only what differs from the call before is set anew: nothing of it may be missed."""
+    heads = []
+
+    def answer_all(server, connection):
+        while head := server.read(connection):
+            heads.append(head)
+            connection.sendall(OK)
+
+    server = Scripted(answer_all, answer_all)
+    for method, path, headers, body in (
+        ("POST", "/a", (("x", "1"),), b"one"),
+        ("POST", "/b", (("x", "1"),), b"longer"),
+        ("PUT", "/b", (("x", "1"),), b"other"),
+        ("POST", "/b", (("x", "2"),), b""),
+    ):
+        transport.submit(1, HttpRequest(method, server.url + path, headers, body), 5)
+        assert settle(transport)[1].status == 200
+
+    seen = [head.split(b" HTTP/1.1\r\n")[0] for head in heads]
+    assert seen == [b"POST /a", b"POST /b", b"PUT /b", b"POST /b"]
+    assert [head.count(b"x: 1") for head in heads] == [1, 1, 1, 0]
+    assert server.requests == [b"one", b"longer", b"other", b""]
     server.close()
 
 
