@@ -9,9 +9,8 @@ from pathlib import Path
 
 from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
-from kombu import Queue
 
-from config import env
+from config import brokers, env
 from config.embedded.home import Home
 from config.logs import logging_settings
 from config.origin import Origin
@@ -275,11 +274,10 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # Celery carries ids and nothing else; PostgreSQL is the truth, the broker rings the bell.
 
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "jawort-files://localhost" if EMBEDDED else None)
-CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"folder": str(JAWORT_VAR / "broker"), "polling_interval": 0.1}
-    if CELERY_BROKER_URL.startswith("jawort-files:")
-    else {}
-)
+CELERY_BROKER_TRANSPORT_OPTIONS = brokers.transport_options(CELERY_BROKER_URL, JAWORT_VAR)
+CELERY_BROKER_CONNECTION_TIMEOUT = brokers.CONNECT_SECONDS
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # until it is back
+CELERY_BROKER_HEARTBEAT = brokers.HEARTBEAT_SECONDS
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
@@ -288,14 +286,16 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 120
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+# A lost broker is no reason to kill who is sending: what it has on the wire would be in doubt. The
+# task is given out a second time then, and finds the batches leased.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 # Sending has its own queue, so that a long broadcast never delays ticks and answers.
-CELERY_TASK_QUEUES = [Queue("celery"), Queue("send")]
+CELERY_TASK_QUEUES = brokers.queues(CELERY_BROKER_URL)
 CELERY_TASK_ROUTES = {"messengers.tasks.work": {"queue": "send"}}
 CELERY_BEAT_SCHEDULE = beat_schedule()
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
