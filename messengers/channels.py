@@ -149,11 +149,18 @@ def why_silent(channel: Channel) -> str:
         return str(_("Stopped: its profile is not complete"))
     if channel.status == Channel.Status.STOPPED:
         return str(_("Stopped by staff"))
+    if channel.breaker != Channel.Breaker.CLOSED and not channel.paused_why:
+        return str(BREAKERS[channel.breaker])
     return str(PAUSES.get(channel.paused_why, channel.paused_why))
 
 
+BREAKERS: dict[str, Any] = {
+    Channel.Breaker.OPEN: _("Too many answers were lost: broadcasts wait, replies go on"),
+    Channel.Breaker.HALF_OPEN: _("After many lost answers it is being tried with a few messages"),
+}
 PAUSES = {
     "": "",
+    "limit_reached": _("The messenger limits our account: look there what it objects to"),
     "throttled": _("The messenger asked us to slow down"),
     "unreachable": _("The messenger cannot be reached"),
     "auth_config": _("The messenger refuses our access: check the channel's settings"),

@@ -30,7 +30,8 @@ ATTEMPT = re.compile(rf"[a-z0-9]{{1,{ATTEMPT_MAX}}}")
 
 Purpose = Literal["broadcast", "reply", "confirmation", "test"]
 Unit = Literal["characters", "bytes"]
-Scope = Literal["recipient", "sender", "account"]
+# What has to wait: this person; our sender; our account; all accounts of ours under one app.
+Scope = Literal["recipient", "sender", "account", "app"]
 ReceiptStatus = Literal["delivered", "read", "undelivered"]
 OptOutCause = Literal["blocked", "kicked", "complaint", "unsubscribed"]
 
@@ -325,12 +326,16 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The provider said no. `retry_after` is in seconds; `scope` tells what has to wait."""
+    """The provider said no. `retry_after` is in seconds; `scope` tells what has to wait.
+
+    `stops`: waiting does not help, a person has to look before a broadcast goes on.
+    """
 
     reason: Reason
     code: str = ""
     retry_after: float | None = None
     scope: Scope = "recipient"
+    stops: bool = False
 
 
 @dataclass(frozen=True, slots=True)

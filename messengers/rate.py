@@ -9,7 +9,8 @@ no second sees more at the provider than
 
     rate x (1 + REFILL_SECONDS + GRANT_LIFE) + REPLIES_AT_ONCE
 
-and, for slow channels, one message and one reply.
+and, for slow channels, one message and one reply. A circuit breaker that is open lets replies pass
+alone (`messengers.breaker`).
 """
 
 import time
@@ -22,13 +23,18 @@ REPLIES_AT_ONCE = 16  # messages that replies find at once, at most, however fas
 GRANT_LIFE = 0.03  # seconds after which a grant that was not used is forgotten
 GRANT_PAUSE = 0.02  # seconds before a rate that is used up is asked again
 PROBE_RATE = 5.0  # messages per second after a setback, until one of them is accepted
+PROBE_EVERY = 2.0  # seconds between two messages of a broadcast through a half-open breaker
 
 # The row is locked before the clock is read. `spent` is the moment up to which the rate is used up,
 # `kept` what only replies may take, `free` what may go now. Needs no durable commit: a crash can
 # only lose what was granted to the crashed.
 GRANT = f"""
 WITH channel AS MATERIALIZED (
-    SELECT id, setbacks > 0 AS is_probing, theoretical_arrival_at AS spent,
+    SELECT id, theoretical_arrival_at AS spent,
+           setbacks > 0 AS has_setbacks, doubts_in_a_row > 0 OR breaker <> 'closed' AS has_doubts,
+           NOT %(is_reply)s AND breaker = 'half_open' AS is_probe, breaker_until,
+           CASE WHEN %(is_reply)s OR breaker = 'closed' THEN %(want)s
+                WHEN breaker = 'half_open' THEN 1 ELSE 0 END AS want,
            CASE WHEN setbacks > 0 THEN least(rate_per_second, {PROBE_RATE})
                 ELSE rate_per_second END AS rate,
            CASE WHEN reply_reserve <= 0 THEN 0.0
@@ -41,23 +47,27 @@ WITH channel AS MATERIALIZED (
     SELECT channel.*, kept + greatest(1.0, rate * {REFILL_SECONDS}) AS depth,
            clock_timestamp() AS now FROM channel
 ), bucket AS MATERIALIZED (
-    SELECT id, rate, kept, is_probing, now,
+    SELECT id, rate, kept, has_setbacks, has_doubts, is_probe, now,
+           CASE WHEN is_probe AND breaker_until > now THEN 0 ELSE want END AS want,
            greatest(coalesce(spent, '-infinity'), now - make_interval(secs => depth / rate))
                AS spent
       FROM clock
 ), allowed AS MATERIALIZED (
-    SELECT id, rate, spent, is_probing,
-           least(%(want)s, floor(extract(epoch FROM now - spent) * rate
+    SELECT id, rate, spent, has_setbacks, has_doubts, is_probe, now,
+           least(want, floor(extract(epoch FROM now - spent) * rate
                  - CASE WHEN %(is_reply)s THEN 0 ELSE kept END + 1e-3))::int AS free,
            set_config('synchronous_commit', 'off', true)
       FROM bucket
 ), taken AS (
     UPDATE messengers_channel AS c
        SET theoretical_arrival_at =
-               allowed.spent + make_interval(secs => allowed.free / allowed.rate)
+               allowed.spent + make_interval(secs => allowed.free / allowed.rate),
+           breaker_until = CASE WHEN allowed.is_probe
+                                THEN allowed.now + make_interval(secs => {PROBE_EVERY})
+                                ELSE c.breaker_until END
       FROM allowed WHERE c.id = allowed.id AND allowed.free > 0
 )
-SELECT greatest(free, 0), is_probing FROM allowed"""
+SELECT greatest(free, 0), has_setbacks, has_doubts FROM allowed"""
 
 
 def grant(channel_id: UUID, want: int, *, is_reply: bool = False) -> int:
@@ -65,10 +75,10 @@ def grant(channel_id: UUID, want: int, *, is_reply: bool = False) -> int:
     return _ask(channel_id, want, is_reply=is_reply)[0]
 
 
-def _ask(channel_id: UUID, want: int, *, is_reply: bool) -> tuple[int, bool]:
-    """(how many may go, whether the channel is only being tried after a setback)."""
+def _ask(channel_id: UUID, want: int, *, is_reply: bool) -> tuple[int, bool, bool]:
+    """(how many may go, whether the channel has had setbacks, whether it has lost answers)."""
     found = rows(GRANT, {"channel": channel_id, "want": want, "is_reply": is_reply})
-    return (int(found[0][0]), bool(found[0][1])) if found else (0, False)
+    return (int(found[0][0]), found[0][1], found[0][2]) if found else (0, False, False)
 
 
 class Allowance:
@@ -80,7 +90,8 @@ class Allowance:
 
     def __init__(self, channel_id: UUID) -> None:
         self.channel_id = channel_id
-        self.is_probing = False  # the channel is only being tried after a setback
+        # As the channel's row said last: an acceptance would be news to it.
+        self.has_setbacks = self.has_doubts = False
         self._held = 0
         self._asked_at = 0.0
         self._used = 0  # since then
@@ -105,9 +116,8 @@ class Allowance:
     def _ask(self, want: int, is_reply: bool, now: float) -> None:
         """Ask for what is missing. Whatever was held is used before what comes now."""
         missing = want - self._held
-        got, self.is_probing = _ask(
-            self.channel_id, max(missing, 0 if is_reply else self._pace(now)), is_reply=is_reply
-        )
+        want = max(missing, 0 if is_reply else self._pace(now))
+        got, self.has_setbacks, self.has_doubts = _ask(self.channel_id, want, is_reply=is_reply)
         self._held += got
         self._asked_at, self._used = now, 0
         if got < missing:

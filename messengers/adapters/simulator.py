@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import orjson
 import phonenumbers
 
+from messengers.back_pressure import seconds, wait_of
 from messengers.contract import (
     ATTEMPT,
     Accepted,
@@ -78,6 +79,9 @@ class Simulator(Adapter):
         SettingField(
             "region", gettext_noop("Country of numbers without a country code"), default="DE"
         ),
+        SettingField(
+            "app", gettext_noop("App at the provider, if accounts share its limits"), required=False
+        ),
         SettingField("token", gettext_noop("Token of the API"), secret=True),
         SettingField("hook_secret", gettext_noop("Secret that signs the hooks"), secret=True),
     )
@@ -89,11 +93,15 @@ class Simulator(Adapter):
         "window_closed": (Reason.POLICY_WINDOW, "recipient"),
         "too_many": (Reason.THROTTLED, "account"),
         "recipient_busy": (Reason.THROTTLED, "recipient"),
+        "app_busy": (Reason.THROTTLED, "app"),
+        "called_spam": (Reason.THROTTLED, "account"),
         "bad_token": (Reason.AUTH_CONFIG, "account"),
         "bad_message": (Reason.AUTH_CONFIG, "account"),
         "too_large": (Reason.AUTH_CONFIG, "account"),
         "unavailable": (Reason.TEMPORARY, "account"),
     }
+    # No waiting helps against these: a person has to look.
+    STOPS: ClassVar[frozenset[str]] = frozenset({"called_spam"})
     # An answer without a code of theirs: from a proxy, or from something that is not the API.
     STATUSES: ClassVar[dict[int, tuple[Reason, Scope]]] = {
         400: (Reason.AUTH_CONFIG, "account"),
@@ -172,8 +180,7 @@ class Simulator(Adapter):
         body = response.json()
         if 200 <= response.status < 300:
             return _accepted(body)
-        retry_after = _seconds(response.headers.get("retry-after", ""))
-        return self._refusal(response.status, body, retry_after)
+        return self._refusal(response.status, body, wait_of(response))
 
     def bulk_answer(self, response: Response, count: int) -> list[Answer]:
         """One answer each; a whole call that was refused refuses all of them."""
@@ -211,7 +218,7 @@ class Simulator(Adapter):
 
     def _bulk_item(self, item: object) -> Answer:
         if isinstance(item, dict) and "error" in item:
-            return self._refusal(0, item, _seconds(item.get("retry_after", "")))
+            return self._refusal(0, item, seconds(item.get("retry_after")))
         return _accepted(item)
 
     def _refusal(self, status: int, body: object, retry_after: float | None) -> Answer:
@@ -219,7 +226,7 @@ class Simulator(Adapter):
         code = error.get("code") if isinstance(error, dict) else None
         if isinstance(code, str) and code in self.REASONS:
             reason, scope = self.REASONS[code]
-            return Refused(reason, code, retry_after, scope)
+            return Refused(reason, code, retry_after, scope, stops=code in self.STOPS)
         if status >= 500 and status not in self.STATUSES:
             return InDoubt(f"http {status}")
         reason, scope = self.STATUSES.get(status, (Reason.UNKNOWN, "recipient"))
@@ -303,15 +310,6 @@ def _accepted(body: object) -> Answer:
     if isinstance(provider_id, str) and provider_id:
         return Accepted(provider_id)
     return InDoubt("accepted without an id")
-
-
-def _seconds(value: object) -> float | None:
-    """A waiting time in seconds, at most a day; None if it is none."""
-    try:
-        seconds = float(str(value))
-    except ValueError:
-        return None
-    return seconds if 0 <= seconds <= 86_400 else None
 
 
 def _time(value: str) -> datetime:

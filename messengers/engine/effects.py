@@ -4,27 +4,27 @@ Noted as answers come, settled after their commit. A crash in between costs litt
 says the same again. Only a withdrawal is written in the very commit of its answer.
 """
 
-import random
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import transaction
 
+from messengers import breaker
 from messengers.doorbell import HANDLE_INBOX, ring
 from messengers.engine.lines import Line
 from messengers.engine.open_batches import OpenBatch, Recipient, Result
-from messengers.engine.outcomes import Effect, Verdict
+from messengers.engine.outcomes import Effect, Verdict, jittered
 from messengers.engine.window import REPLY_PRIORITY
 from messengers.gates import close_gates
 from messengers.models import Gate
 from messengers.outbox import pause
-from messengers.sql import run
+from messengers.outbox.behind import pause_behind
+from messengers.sql import rows, run
 from privacy.vault import keyed_hash
 
 LONGEST_PAUSE = 60.0  # seconds a channel rests when its provider names no time
-JITTER = 0.25  # so that workers do not come back all at once
-DOUBTS_IN_A_ROW = 20  # so many without one acceptance: pause before more of them pile up
 
 # Setbacks count once for each pause, however many answers tell of it.
 PAUSE_CHANNEL = """
@@ -34,10 +34,18 @@ PAUSE_CHANNEL = """
            paused_until = greatest(paused_until, clock_timestamp() + make_interval(secs =>
                %(jitter)s * coalesce(%(wait)s, least(%(longest)s, power(2, setbacks)))))
      WHERE id = %(channel)s"""
+# Accounts of one app at one provider: what stops one stops all. Locked in one order.
+SAME_APP = """
+    SELECT other.id FROM messengers_channel other JOIN messengers_channel it ON it.id = %s
+     WHERE other.id = it.id
+        OR other.kind = it.kind AND other.settings->>'app' = nullif(it.settings->>'app', '')
+     ORDER BY other.id FOR UPDATE OF other"""
 COMPLAIN = "UPDATE messengers_channel SET paused_why = %s WHERE id = %s"
+# What was accepted before the provider asked for a pause does not end that pause.
 RECOVER = """
     UPDATE messengers_channel SET setbacks = 0, paused_why = '', paused_until = NULL
-     WHERE id = %s AND (setbacks > 0 OR paused_why <> '')"""
+     WHERE id = %s AND (setbacks > 0 OR paused_why <> '')
+       AND (paused_until IS NULL OR paused_until <= clock_timestamp())"""
 ADD_OPT_OUT = """
     INSERT INTO messengers_inboundevent
            (channel_id, ref, kind, status, received_at, day, is_withdrawal, attempts, delivery)
@@ -47,11 +55,36 @@ ADD_OPT_OUT = """
 
 
 @dataclass(slots=True)
+class Tally:
+    """Answers and lost answers of one channel since the last commit."""
+
+    doubts: int = 0
+    in_a_row: int = 0  # doubts after the last answer
+    answered: int = 0
+
+    def count(self, *, is_doubt: bool) -> None:
+        if is_doubt:
+            self.doubts += 1
+            self.in_a_row += 1
+        else:
+            self.answered += 1
+            self.in_a_row = 0
+
+    def opens(self, channel: UUID) -> bool:
+        """Tell the channel's breaker; whether it has opened now."""
+        return breaker.note(
+            channel, doubts=self.doubts, in_a_row=self.in_a_row, answered=self.answered
+        )
+
+
+@dataclass(slots=True)
 class Effects:
     """Collected until the next commit is over."""
 
     channels: dict[UUID, tuple[str, float | None]] = field(default_factory=dict)
-    complaints: set[UUID] = field(default_factory=set)
+    apps: set[UUID] = field(default_factory=set)  # of the channels, those whose app rests too
+    tallies: dict[UUID, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    complaints: dict[UUID, str] = field(default_factory=dict)
     recovered: set[UUID] = field(default_factory=set)
     dispatches: dict[UUID, str] = field(default_factory=dict)
     gates: dict[UUID, str] = field(default_factory=dict)
@@ -60,23 +93,30 @@ class Effects:
     def note(self, line: Line, batch: OpenBatch, recipient: Recipient, verdict: Verdict) -> None:
         channel = batch.channel
         match verdict.effect:
-            case Effect.PAUSE_CHANNEL:
+            case Effect.PAUSE_CHANNEL | Effect.PAUSE_APP:
                 line.has_setbacks = True
                 self.channels[channel] = (verdict.cause, verdict.effect_wait)
+                if verdict.effect is Effect.PAUSE_APP:
+                    self.apps.add(channel)
             case Effect.PAUSE_DISPATCH if batch.priority >= REPLY_PRIORITY:
                 line.has_setbacks = True
-                self.complaints.add(channel)
+                self.complaints[channel] = verdict.cause
             case Effect.PAUSE_DISPATCH:
                 self.dispatches[batch.dispatch] = verdict.cause
             case Effect.BOUNCED | Effect.OPTED_OUT:
                 self._close(recipient.gate, verdict.effect)
         if verdict.status == "accepted":
-            line.doubts_in_a_row = 0
-            if line.has_setbacks:
-                line.has_setbacks = False
-                self.recovered.add(channel)
+            self._accepted(line, channel)
         elif verdict.status == "in_doubt":
-            self._doubt(line, batch)
+            self.tallies[channel].count(is_doubt=True)
+
+    def _accepted(self, line: Line, channel: UUID) -> None:
+        """Of interest to the channel's row only where something was wrong before."""
+        if line.allowance.has_doubts or channel in self.tallies:
+            self.tallies[channel].count(is_doubt=False)
+        if line.has_setbacks or line.allowance.has_setbacks:
+            line.has_setbacks = False
+            self.recovered.add(channel)
 
     def _close(self, gate: UUID | None, effect: Effect) -> None:
         self.has_opt_outs |= effect is Effect.OPTED_OUT
@@ -84,18 +124,22 @@ class Effects:
             is_bounce = effect is Effect.BOUNCED
             self.gates[gate] = Gate.Reason.HARD_BOUNCE if is_bounce else Gate.Reason.BLOCKED
 
-    def _doubt(self, line: Line, batch: OpenBatch) -> None:
-        line.doubts_in_a_row += 1
-        if line.doubts_in_a_row >= DOUBTS_IN_A_ROW and batch.priority < REPLY_PRIORITY:
-            line.doubts_in_a_row = 0
-            self.dispatches[batch.dispatch] = "too_many_doubts"
+    def settle_doubts(self) -> set[UUID]:
+        """Tell the breakers, before their commit: each refill would put a window more in doubt.
+
+        Returns the dispatches that were paused.
+        """
+        tallies, self.tallies = self.tallies, defaultdict(Tally)
+        opened = [channel for channel, tally in tallies.items() if tally.opens(channel)]
+        return pause_behind(opened)
 
     def settle(self) -> set[UUID]:
         """Write everything that was noted; returns the dispatches that were paused."""
         for channel, (why, wait) in self.channels.items():
-            pause_channel(channel, why, wait)
-        for channel in self.complaints:
-            run(COMPLAIN, ["auth_config", channel])
+            rest = pause_app if channel in self.apps else pause_channel
+            rest(channel, why, wait)
+        for channel, why in self.complaints.items():
+            run(COMPLAIN, [why, channel])
         for channel in self.recovered - set(self.channels):
             run(RECOVER, [channel])
         for dispatch, why in self.dispatches.items():
@@ -110,17 +154,15 @@ class Effects:
 
 def pause_channel(channel: UUID, why: str, wait: float | None) -> None:
     """Let the channel rest: as long as the provider says, else longer each time."""
-    jitter = 1.0 + random.random() * JITTER
-    run(
-        PAUSE_CHANNEL,
-        {
-            "channel": channel,
-            "why": why,
-            "wait": wait,
-            "jitter": jitter,
-            "longest": LONGEST_PAUSE,
-        },
-    )
+    facts = {"channel": channel, "why": why, "wait": wait, "longest": LONGEST_PAUSE}
+    run(PAUSE_CHANNEL, facts | {"jitter": jittered(1.0)})
+
+
+@transaction.atomic
+def pause_app(channel: UUID, why: str, wait: float | None) -> None:
+    """Let every channel rest that shares this one's app at the provider."""
+    for (other,) in rows(SAME_APP, [channel]):
+        pause_channel(other, why, wait)
 
 
 def add_opt_outs(channel: UUID, results: Iterable[Result]) -> None:

@@ -61,7 +61,6 @@ class Line:
             # A mail server takes one mail at a time on each connection: more would only queue up.
             self.window = 2 * self.adapter.smtp_server().connections
         self.bulk = int(channel.settings.get("bulk", self.adapter.capabilities.bulk))
-        self.doubts_in_a_row = 0
         self.has_setbacks = channel.setbacks > 0 or bool(channel.paused_why)
         self._texts: dict[UUID, Text] = {}
         self.allowance = Allowance(channel.id)

@@ -1,5 +1,6 @@
-"""What an answer means for a delivery, its channel and its dispatch. Pure."""
+"""What an answer means for a delivery, its channel and its dispatch. Pure but for its jitter."""
 
+import random
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,6 +18,8 @@ MAX_ATTEMPTS = 8
 MAX_UNKNOWN_ATTEMPTS = 3  # a refusal that no table explains is hardly worth more
 FIRST_WAIT = 2.0  # seconds; doubled with each attempt
 LONGEST_WAIT = 300.0
+THROTTLED_WAIT = 6.0  # seconds for a person whose messenger names no time
+JITTER = 0.25  # so that those who were sent away together do not come back together
 CAUSE_LENGTH = 48
 
 
@@ -25,6 +28,7 @@ class Effect(StrEnum):
 
     NONE = ""
     PAUSE_CHANNEL = "pause_channel"
+    PAUSE_APP = "pause_app"  # every channel that shares the app at the provider
     PAUSE_DISPATCH = "pause_dispatch"
     BOUNCED = "bounced"
     OPTED_OUT = "opted_out"
@@ -42,6 +46,9 @@ class Verdict:
     effect: Effect = Effect.NONE
     effect_wait: float | None = None  # seconds the provider asked the channel to wait
 
+
+# What spreads the waits; a simulation seeds it.
+SPREAD = random.Random()
 
 # Section 7(3) no. 4 UWG: to these people nothing leaves that does not say how to object.
 FOOTER_MISSING = Verdict("suppressed", "footer_missing", is_attempt=False)
@@ -71,10 +78,13 @@ def _refused(answer: Refused, attempts: int) -> Verdict:
             return Verdict("failed", "policy_window")
         case Reason.AUTH_CONFIG:
             return _waiting("auth_config", Effect.PAUSE_DISPATCH, wait=LONGEST_WAIT)
+        case Reason.THROTTLED if answer.stops:
+            return _waiting("limit_reached", Effect.PAUSE_DISPATCH, wait=LONGEST_WAIT)
         case Reason.THROTTLED | Reason.TEMPORARY if answer.scope != "recipient":
-            return _waiting(str(answer.reason), Effect.PAUSE_CHANNEL, wait=answer.retry_after)
+            effect = Effect.PAUSE_APP if answer.scope == "app" else Effect.PAUSE_CHANNEL
+            return _waiting(str(answer.reason), effect, wait=answer.retry_after or None)
         case Reason.THROTTLED:
-            return _waiting("throttled", wait=answer.retry_after or _backoff(attempts))
+            return _waiting("throttled", wait=jittered(answer.retry_after or THROTTLED_WAIT))
         case Reason.TEMPORARY:
             return _again("temporary", attempts, MAX_ATTEMPTS, answer.retry_after)
         case Reason.UNKNOWN:
@@ -85,13 +95,14 @@ def _waiting(
     cause: str, effect: Effect = Effect.NONE, why: str = "", wait: float | None = None
 ) -> Verdict:
     """Back into the queue, without blaming anybody: nobody's attempts are used up."""
+    rests = effect in (Effect.PAUSE_CHANNEL, Effect.PAUSE_APP)
     return Verdict(
         "queued",
         why or cause,
-        wait=None if effect is Effect.PAUSE_CHANNEL else wait,
+        wait=None if rests else wait,
         is_attempt=False,
         effect=effect,
-        effect_wait=wait if effect is Effect.PAUSE_CHANNEL else None,
+        effect_wait=wait if rests else None,
     )
 
 
@@ -99,11 +110,16 @@ def _again(cause: str, attempts: int, limit: int, retry_after: float | None) -> 
     """Back into the queue for a while, or failed when it was tried often enough."""
     if attempts + 1 >= limit:
         return Verdict("failed", cause)
-    return Verdict("queued", cause, wait=max(retry_after or 0.0, _backoff(attempts)))
+    return Verdict("queued", cause, wait=jittered(max(retry_after or 0.0, _backoff(attempts))))
 
 
 def _backoff(attempts: int) -> float:
     return min(LONGEST_WAIT, FIRST_WAIT * 2.0**attempts)
+
+
+def jittered(wait: float) -> float:
+    """As long, or up to a quarter longer; never shorter than somebody asked for."""
+    return wait * (1.0 + SPREAD.random() * JITTER)
 
 
 def token(cause: str) -> str:

@@ -87,6 +87,7 @@ class Worker:
         self._poll()
         try:
             self._look_for_batches()
+            self._stop(self.effects.settle_doubts())  # before the window is filled again
             if self._should_commit():
                 self._commit()
             self._settle_effects()
@@ -350,7 +351,9 @@ class Worker:
 
     def _settle_effects(self) -> None:
         effects, self.effects = self.effects, Effects()
-        for dispatch in effects.settle():
-            for batch in self.batches:
-                if batch.dispatch == dispatch:
-                    batch.stop()
+        self._stop(effects.settle())
+
+    def _stop(self, dispatches: set[UUID]) -> None:
+        for batch in self.batches:
+            if batch.dispatch in dispatches:
+                batch.stop()

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from messengers import breaker
 from messengers.doorbell import ring_after_commit
 from messengers.models import Dispatch
 from messengers.sql import durably, rows, run
@@ -83,12 +84,13 @@ def pause(dispatch_id: UUID, reason: str = "") -> bool:
 
 @transaction.atomic
 def resume(dispatch_id: UUID) -> bool:
-    """Go on with a paused dispatch; whether it was paused."""
+    """Go on with a paused dispatch; whether it was paused. An open breaker lets a few try."""
     rows(LOCK_OPEN, [dispatch_id])
     # A finished one is not resumed: it has nothing left, and `retry_failed` gives it something.
     if not _move(dispatch_id, Dispatch.Status.RUNNING, "", only_from=[Dispatch.Status.PAUSED]):
         return False
     run(RELEASE, [dispatch_id])
+    breaker.try_now(breaker.channels_behind(dispatch_id))
     ring_after_commit()
     return True
 

@@ -33,7 +33,9 @@ R = Reason
         (Refused(R.AUTH_CONFIG, scope="account"), "queued", Effect.PAUSE_DISPATCH),
         (Refused(R.THROTTLED, scope="account"), "queued", Effect.PAUSE_CHANNEL),
         (Refused(R.THROTTLED, scope="sender"), "queued", Effect.PAUSE_CHANNEL),
+        (Refused(R.THROTTLED, scope="app"), "queued", Effect.PAUSE_APP),
         (Refused(R.THROTTLED, scope="recipient"), "queued", Effect.NONE),
+        (Refused(R.THROTTLED, scope="account", stops=True), "queued", Effect.PAUSE_DISPATCH),
         (Refused(R.TEMPORARY, scope="account"), "queued", Effect.PAUSE_CHANNEL),
         (Refused(R.TEMPORARY), "queued", Effect.NONE),
         (Refused(R.UNKNOWN), "queued", Effect.NONE),
@@ -59,10 +61,23 @@ def test_attempts_are_bounded_and_waits_grow(reason: Reason, limit: int) -> None
 
 
 def test_throttling_never_uses_up_attempts() -> None:
-    for scope in ("recipient", "sender", "account"):
+    for scope in ("recipient", "sender", "account", "app"):
         verdict = judge(Refused(R.THROTTLED, scope=scope, retry_after=7), attempts=100)
         assert (verdict.status, verdict.is_attempt) == ("queued", False)
-        assert 7 in (verdict.wait, verdict.effect_wait)
+        assert 7 <= (verdict.wait or verdict.effect_wait or 0) <= 7 * 1.25
+
+
+def test_waits_are_spread_and_never_shorter_than_asked_for() -> None:
+    waits = {judge(Refused(R.THROTTLED, retry_after=8), 0).wait for _ in range(50)}
+
+    assert len(waits) > 25
+    assert all(wait is not None and 8 <= wait <= 10 for wait in waits)
+
+
+def test_no_time_at_all_is_not_no_wait() -> None:
+    """A Retry-After of nought would have all workers knock again at once."""
+    assert judge(Refused(R.THROTTLED, scope="account", retry_after=0), 0).effect_wait is None
+    assert (judge(Refused(R.THROTTLED, retry_after=0), 0).wait or 0) >= 6
 
 
 def test_an_unsure_answer_is_never_queued_again() -> None:

@@ -64,7 +64,7 @@ def test_after_a_setback_a_channel_is_tried_with_few_messages() -> None:
     allowance = Allowance(channel.id)
 
     assert allowance.take(128, is_reply=False) == 1
-    assert allowance.is_probing
+    assert allowance.has_setbacks
     assert len(contend(channel.id, workers=2, seconds=0.5)) <= PROBE_RATE * 0.5 + 1
     Channel.objects.update(setbacks=0)
     assert grant(channel.id, 128) > PROBE_RATE
