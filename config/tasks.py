@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils.timezone import now
 
 from config.embedded import log_files
+from messengers import partitions
 from privacy.retention.registry import expires
 from privacy.retention.rules import starts_before, zone
 from privacy.retention.stock import Count, keeps_files
@@ -17,7 +18,11 @@ from privacy.retention.stock import Count, keeps_files
 
 @shared_task
 def tidy() -> None:
-    """Remove sessions and cache entries whose time is over. May run twice: they are gone then."""
+    """Remove sessions and cache entries whose time is over; make the months of deliveries to come.
+
+    May run twice: then they are gone, and there.
+    """
+    partitions.make_ahead()
     call_command("clearsessions", verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM cache WHERE expires < %s", [now()])

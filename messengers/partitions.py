@@ -6,6 +6,7 @@ and look again themselves: `messengers_make_partitions` and `messengers_drop_mon
 
 import re
 from datetime import UTC, date, datetime
+from uuid import UUID
 
 from messengers.sql import rows
 
@@ -18,7 +19,7 @@ PARTS = """
      WHERE i.inhparent = %s::regclass ORDER BY c.relname"""
 MAKE = "SELECT messengers_make_partitions()"
 DROP = "SELECT messengers_drop_month(%s, %s)"
-STRAYS = f"SELECT count(*) FROM (SELECT FROM {DELIVERIES}_rest LIMIT 1000) AS some"
+STRAYS = f"SELECT count(*) FROM (SELECT FROM {DELIVERIES}_rest LIMIT 1000) AS few"
 
 
 def make_ahead() -> int:
@@ -43,6 +44,12 @@ def drop_month(month: date, before: datetime) -> int:
     dispatches has not ended, or if somebody among its people is held.
     """
     return int(rows(DROP, [month, before])[0][0])
+
+
+def first_id(month: date) -> UUID:
+    """The smallest time-ordered id of a month: no dispatch from before has a greater one."""
+    began = datetime(month.year, month.month, 1, tzinfo=UTC)
+    return UUID(int=int(began.timestamp() * 1000) << 80)
 
 
 def strays() -> int:

@@ -35,6 +35,8 @@ class Default:
     at_least: float | None = None
     at_most: float | None = None
     limit_why: str = ""
+    # From which share of the class on a night asks an officer first.
+    outlier_percent: int = 20
 
 
 LIMITATION = _("Claims lapse three years after the end of the year (sections 195, 199 BGB).")
@@ -111,6 +113,8 @@ DEFAULTS: dict[str, Default] = {
         AGGREGATE,
         _("Art. 5(1)(c), 33, 34 GDPR: who would have to be told of a breach"),
         period=timedelta(days=90),
+        exceptions=_("Goes by whole calendar months, when all of a month is past its term."),
+        outlier_percent=60,  # of the four or five months that are there, one goes at once
     ),
     "import_file": Default(
         _("the upload; at once when it is loaded or refused"),

@@ -41,6 +41,7 @@ def ensure_defaults() -> int:
             legal_basis=rule.legal_basis,
             exceptions=rule.exceptions,
             owner=rule.owner,
+            outlier_percent=rule.outlier_percent,
             valid_from=VALID_FROM,
         )
         for name, rule in DEFAULTS.items()

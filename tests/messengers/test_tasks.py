@@ -1,6 +1,6 @@
 """What beat and the bells run: it finds its work in the database, and twice is harmless."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.core.management import call_command
@@ -12,6 +12,7 @@ from messengers.doorbell import HANDLE_INBOX, WORK
 from messengers.inbox import open_event, seal_event
 from messengers.models import Batch, Delivery, Dispatch, InboundEvent
 from messengers.outbox import counts
+from messengers.partitions import first_id
 from privacy.retention.rules import ensure_defaults
 from privacy.tasks import destroy_inbox_keys
 from privacy.vault import KeyDestroyed
@@ -114,9 +115,12 @@ def test_bodies_die_with_the_key_of_their_day(db: None) -> None:
 
 def test_who_was_written_to_is_forgotten_after_its_term(db: None) -> None:
     ensure_defaults()
-    dispatch = make_dispatch([gate for _, gate in make_people(make_channel(), 2)])
+    of_spring = first_id(date(2026, 5, 1))
+    gates = [gate for _, gate in make_people(make_channel(), 2)]
+    dispatch = make_dispatch(gates, id=of_spring)
     Dispatch.objects.update(status="finished", finished_at=timezone.now() - timedelta(days=91))
 
+    assert tasks.forget_old_deliveries(timezone.now() - timedelta(days=2)) == 0
     assert tasks.forget_old_deliveries(timezone.now()) == 2
 
     assert Delivery.objects.count() == 0
