@@ -23,7 +23,7 @@ from typing import Any
 import psycopg
 from django.db import connections
 
-from tests.chaos.run import environment, set_up
+from tests.bench.world import environment, set_up
 from tests.clusters import TemporaryClusters
 from tests.privacy.audit.watchers import run_signer, signing
 

@@ -48,7 +48,7 @@ class Bench:
         with Sink(tls=tls, **manners) as sink:
             trust(sink.ca_file)
             dispatch, url = self.dispatch(sink), sink.url
-            cost = self.measure(sink, workers, lambda: straw_man(dispatch, url))
+            cost = self.measure(sink, workers, lambda _: straw_man(dispatch, url))
         self.report.cost(PART, name, cost)
         return cost
 
@@ -58,7 +58,7 @@ class Bench:
         with Sink(tls=tls) as sink:
             trust(sink.ca_file)
             share, url = self.messages // workers, sink.url
-            cost = self.measure(sink, workers, lambda: bare_client(url, share))
+            cost = self.measure(sink, workers, lambda _: bare_client(url, share))
         self.report.cost(PART, name, cost)
         return cost
 
@@ -68,7 +68,7 @@ class Bench:
         with Sink() as sink:
             dispatch, url = self.dispatch(sink), sink.url
             number = min(NAIVE, self.messages)
-            cost = self.measure(sink, 1, lambda: naive(dispatch, url, number), number)
+            cost = self.measure(sink, 1, lambda _: naive(dispatch, url, number), number)
         cancel(dispatch)
         self.report.cost(PART, name, cost)
         return cost
@@ -86,7 +86,7 @@ class Bench:
         return cost
 
 
-def _engine() -> int:
+def _engine(_index: int) -> int:
     from messengers import engine
 
     return engine.run(PATIENCE)

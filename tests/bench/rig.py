@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,8 @@ class Cost:
         return max((told["peak_mb"] for told in self.told), default=0.0)
 
 
-def together(number: int, work: Callable[[], Told | int | None]) -> tuple[float, list[Told]]:
-    """Let `number` forked processes do `work` at the same time: (seconds, what each tells).
+def together(number: int, work: Callable[[int], Told | int | None]) -> tuple[float, list[Told]]:
+    """Let forked processes do `work(0)`, `work(1)` … at the same time: (seconds, what each tells).
 
     Each tells its CPU seconds (`cpu`) and its peak memory (`peak_mb`); `work` may add to it, or
     return how many messages it sent. Raises `RuntimeError` if one of them fails.
@@ -58,9 +59,9 @@ def together(number: int, work: Callable[[], Told | int | None]) -> tuple[float,
     context = multiprocessing.get_context("fork")
     gate = context.Barrier(number + 1)
     pipes, processes = [], []
-    for _ in range(number):
+    for index in range(number):
         ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_take_part, args=(work, gate, theirs))
+        process = context.Process(target=_take_part, args=(partial(work, index), gate, theirs))
         process.start()
         theirs.close()
         pipes.append(ours)

@@ -20,7 +20,7 @@ from tests.bench.world import world
 PART = "stages"
 
 
-def sampled_engine() -> dict[str, Any]:
+def sampled_engine(_index: int) -> dict[str, Any]:
     """One worker's run under the profiler."""
     from messengers import engine
 

@@ -2,11 +2,10 @@
 
 import logging
 import os
-import random
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +13,11 @@ import orjson
 from django.db import connections, transaction
 
 from tests.bench.rig import together
-from tests.chaos.run import environment, set_up
 from tests.clusters import TemporaryClusters
 from tests.standins.http_provider import TOKEN
 
 CHUNK = 5_000
+HOOK_SECRET = "a secret of the bench, 0123456789"
 MAKERS = 2
 # What a newsroom sends: some three hundred characters and one placeholder.
 TEXT = """Guten Morgen, {first_name|Leserin}!
@@ -62,6 +61,29 @@ def world(*, durable: bool = True) -> Iterator[TemporaryClusters]:
         connections.close_all()
 
 
+def environment(clusters: TemporaryClusters, var: str) -> dict[str, str]:
+    home = clusters.home
+    return {
+        "DATABASE_URL": home.url("data", owner=True),
+        "KEYSTORE_URL": home.url("keystore", owner=True),
+        "JAWORT_ORIGIN": "http://127.0.0.1:8000",
+        "JAWORT_SMTP_URL": "smtp://127.0.0.1:1025",
+        "JAWORT_VAR": var,
+        "CELERY_BROKER_URL": "memory://",
+        "DJANGO_SETTINGS_MODULE": "config.settings_test",
+    }
+
+
+def set_up() -> None:
+    import django
+
+    django.setup()
+    from config.databases import migrate
+
+    for alias in ("default", "keystore"):
+        migrate(alias)
+
+
 def be_durable(clusters: TemporaryClusters) -> None:
     """Every commit reaches the disk from now on."""
     for name in clusters.names:
@@ -78,7 +100,7 @@ def make_channel(url: str, **facts: Any) -> UUID:
     settings = {"base_url": url, "bulk": 1, "call_seconds": 20}
     channel = house.make_channel(
         settings=settings | facts.pop("settings", {}),
-        secrets={"token": TOKEN},
+        secrets={"token": TOKEN, "hook_secret": HOOK_SECRET},
         rate_per_second=facts.pop("rate", 1e6),
         **facts,
     )
@@ -94,43 +116,48 @@ def point_channel(channel: UUID, url: str) -> None:
     found.save(update_fields=["settings"])
 
 
-def make_crowd(channel: UUID, number: int) -> None:
+def make_crowd(channel: UUID, number: int, first: int = 0) -> None:
     """People with keys, sealed addresses and names, and open gates; written by two processes."""
-    from messengers import instance  # noqa: F401  (imported before the fork)
-
-    shares = [number // MAKERS + (index < number % MAKERS) for index in range(MAKERS)]
-    for share in sorted({share for share in shares if share}, reverse=True):
-        together(shares.count(share), lambda share=share: _make_some(channel, share))
-    analyze("messengers_address", "messengers_gate")
+    begins = [*range(first, first + number, CHUNK), first + number]
+    turns = list(pairwise(begins))
+    together(MAKERS, lambda index: _make_some(channel, turns[index::MAKERS]))
+    analyze("messengers_address", "messengers_addressindex", "messengers_gate")
 
 
-def _make_some(channel: UUID, number: int) -> int:
-    for first in range(0, number, CHUNK):
-        _make_chunk(channel, min(CHUNK, number - first))
+def phone(number: int) -> str:
+    """A German mobile number of its own for each."""
+    return f"+49176{number:08d}"
+
+
+def _make_some(channel: UUID, turns: list[tuple[int, int]]) -> int:
+    for first, end in turns:
+        _make_chunk(channel, range(first, end))
     connections.close_all()
-    return number
+    return len(turns)
 
 
-def _make_chunk(channel: UUID, number: int) -> None:
+def _make_chunk(channel: UUID, numbers: range) -> None:
     from django.utils import timezone
 
+    from messengers.addresses import digest_of
     from privacy.ids import uuid7
     from privacy.vault import KeyRing, Where, new_subjects
 
-    subjects, now = new_subjects(number), timezone.now()
+    subjects, now = new_subjects(len(numbers)), timezone.now()
     ring = KeyRing.load(subjects)
-    addresses, gates = [], []
-    for subject in subjects:
-        address = uuid7()
-        phone = f"+49176{random.randrange(10**8):08d}"
-        sealed = ring.seal(subject, Where("messengers_address", "sealed", address), phone.encode())
+    addresses, indexes, gates = [], [], []
+    for number, subject in zip(numbers, subjects, strict=True):
+        address, own = uuid7(), phone(number)
+        sealed = ring.seal(subject, Where("messengers_address", "sealed", address), own.encode())
         names = orjson.dumps({"first_name": "Ada", "last_name": "Lovelace"})
         place = Where("messengers_address", "profile_sealed", address)
         profile = ring.seal(subject, place, names)
         addresses.append((address, channel, subject, sealed, profile, now))
+        indexes.append((channel, digest_of(channel, own), address))
         gates.append((uuid7(), address, subject, True, "", False, now))
     columns = "id, channel_id, subject, sealed, profile_sealed, created_at"
     copy(f"messengers_address ({columns})", addresses)
+    copy("messengers_addressindex (channel_id, digest, address_id)", indexes)
     copy("messengers_gate (id, address, subject, is_open, reason, needs_footer, changed_at)", gates)
 
 
@@ -154,7 +181,9 @@ def analyze(*tables: str) -> None:
             cursor.execute(f"VACUUM ANALYZE {table}")
 
 
-def start_broadcast(channel: UUID, recipients: int, text: str = TEXT) -> UUID:
+def start_broadcast(
+    channel: UUID, recipients: int, text: str = TEXT, *, is_analyzed: bool = True
+) -> UUID:
     """A running broadcast to that many people: its dispatch, after the snapshot's commit."""
     from messengers.models import Dispatch
     from messengers.outbox import content_hash, start_dispatch
@@ -168,7 +197,8 @@ def start_broadcast(channel: UUID, recipients: int, text: str = TEXT) -> UUID:
         start_dispatch(
             dispatch=dispatch, recipients_sql=EVERYBODY, params=[channel, recipients]
         )
-    analyze("messengers_delivery", "messengers_batch")
+    if is_analyzed:
+        analyze("messengers_delivery", "messengers_batch")
     return dispatch.id
 
 
@@ -186,16 +216,3 @@ def trust(ca_file: str) -> None:
 
     if ca_file:
         transport.certifi.where = lambda: ca_file  # type: ignore[assignment]
-
-
-def delivery_table() -> str:
-    """The table that this month's deliveries stand in."""
-    statement = "SELECT tableoid::regclass::text FROM messengers_delivery LIMIT 1"
-    with connections["default"].cursor() as cursor:
-        cursor.execute(statement)
-        return str(cursor.fetchone()[0])
-
-
-def folder() -> Path:
-    """Where results go unless somebody names a place."""
-    return Path(tempfile.gettempdir())
