@@ -14,7 +14,14 @@ from messengers.outbox.control import (
     retry_failed,
 )
 from messengers.outbox.counts import BatchView, batches, causes, counts, results_over_time
-from messengers.outbox.doubts import Decision, Doubt, doubts, settle_doubt
+from messengers.outbox.doubts import (
+    Decision,
+    Doubt,
+    doubts,
+    resend_by_policy,
+    settle_causes,
+    settle_doubt,
+)
 from messengers.outbox.start import content_hash, owed_a_footer, reply, start_dispatch
 
 __all__ = [
@@ -33,9 +40,11 @@ __all__ = [
     "pause",
     "reconcile",
     "reply",
+    "resend_by_policy",
     "results_over_time",
     "resume",
     "retry_failed",
+    "settle_causes",
     "settle_doubt",
     "start_dispatch",
 ]
