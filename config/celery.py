@@ -8,6 +8,6 @@ from kombu.transport import TRANSPORT_ALIASES
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 TRANSPORT_ALIASES["jawort-files"] = "config.broker:Transport"
 
-app = Celery("jawort", amqp="config.brokers:PatientAMQP")
+app = Celery("jawort", amqp="config.brokers:PatientAMQP", task_cls="config.ticks:Tick")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -298,7 +298,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_TASK_QUEUES = brokers.queues(CELERY_BROKER_URL)
 CELERY_TASK_ROUTES = {"messengers.tasks.work": {"queue": "send"}}
 CELERY_BEAT_SCHEDULE = beat_schedule()
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "config.ticks:Ticker"
 
 # API
 
