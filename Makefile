@@ -38,9 +38,9 @@ lint: install-dev ## Check style, types, imports, migrations, safety of settings
 story: install-dev ## Play the whole story over real HTTP and SMTP, and say what was seen
 	@exec $(BIN)/python manage.py story
 
-bench: install-dev ## Measure the engine with every check on, and the logs, beside bare inserts
-	@$(BIN)/python -m tests.bench.engine
-	@$(BIN)/python -m tests.bench.audit
+bench: install-dev ## Measure engine, intake and logs beside bare ways (BENCH=full: at full size)
+	@$(BIN)/python -m tests.bench.engine $(if $(filter full,$(BENCH)),--full) $(BENCH_OPTIONS)
+	@$(BIN)/python -m tests.bench.audit --entries $(if $(filter full,$(BENCH)),1000000,100000)
 
 chaos: install-dev ## Kill every process at random while 5,000 people are written to, and check
 	@$(BIN)/python -m tests.chaos.run

@@ -6,13 +6,17 @@ Beside the engine runs the same engine with a barrier: it sends a window, waits 
 answers and only then sends the next one.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
+from messengers.contract import Outcome
+from messengers.transports.http import HttpTransport
 from tests.bench.pipeline import Bench
 from tests.bench.report import Report, finish, options
 from tests.bench.world import world
+from tests.clusters import TemporaryClusters
 
 PART = "head of line"
 GOAL = 0.8  # of the rate without slow answers
@@ -22,25 +26,17 @@ LATENCY_MS = 50.0
 
 @contextmanager
 def barrier() -> Iterator[None]:
-    """Engines forked within the block wait for every answer before they send again."""
-    from messengers.engine import window
+    """Engines forked within the block see no answer of a window before they have all of them."""
+    poll = HttpTransport.poll
+    held: dict[HttpTransport, list[tuple[Hashable, Outcome]]] = {}
 
-    has_room, candidates = window.has_room, window.candidates
+    def all_or_none(self: HttpTransport, wait: float) -> list[tuple[Hashable, Outcome]]:
+        found = held.setdefault(self, [])
+        found += poll(self, wait)
+        return [] if self.in_flight else held.pop(self)
 
-    def is_out(lines: Any) -> bool:
-        return any(line.transport.in_flight for line in lines.values())
-
-    def room(lines: Any, batches: Any) -> bool:
-        return not is_out(lines) and has_room(lines, batches)
-
-    def chosen(lines: Any, batches: Any) -> Iterable[Any]:
-        return iter(()) if is_out(lines) else candidates(lines, batches)
-
-    window.has_room, window.candidates = room, chosen  # type: ignore[assignment]
-    try:
+    with patch.object(HttpTransport, "poll", all_or_none):
         yield
-    finally:
-        window.has_room, window.candidates = has_room, candidates
 
 
 def pair(bench: Bench, words: str, latency: float, engine: Callable[..., Any]) -> float:
@@ -56,8 +52,8 @@ def pair(bench: Bench, words: str, latency: float, engine: Callable[..., Any]) -
     return float(slow.rate / calm.rate)
 
 
-def run(bench: Bench) -> None:
-    report = bench.report
+def play(clusters: TemporaryClusters, report: Report, *, messages: int) -> None:
+    bench = Bench(clusters, messages, report)
     report.cost_heading(f"Slow answers, two workers, {bench.messages:,} messages")
     ratio = pair(bench, "no latency", 0.0, bench.engine)
     far = pair(bench, "50 ms", LATENCY_MS, bench.engine)
@@ -72,7 +68,7 @@ def main() -> int:
     chosen = options(__doc__ or "", messages=40_000)
     report = Report()
     with world(durable=not chosen.unsafe) as clusters:
-        run(Bench(clusters, chosen.messages, report))
+        play(clusters, report, messages=chosen.messages)
     return finish(report, chosen.json)
 
 

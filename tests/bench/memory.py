@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.bench.pipeline import cancel
 from tests.bench.report import Report, finish, options
 from tests.bench.rig import peak_mb, together
 from tests.bench.sink import Sink
-from tests.bench.world import make_channel, make_crowd, point_channel, start_broadcast, world
+from tests.bench.world import empty, make_channel, make_crowd, point_channel, start_broadcast, world
+from tests.clusters import TemporaryClusters
 
 PART = "memory"
 GOAL = 1.1  # times the memory of the small broadcast
@@ -59,13 +59,15 @@ def watched(seconds: float) -> dict[str, Any]:
 def broadcast(channel: UUID, recipients: int, seconds: float) -> dict[str, Any]:
     with Sink() as sink:
         point_channel(channel, sink.url)
-        dispatch = start_broadcast(channel, recipients)
+        start_broadcast(channel, recipients)
         _, told = together(1, lambda _: watched(seconds))
-    cancel(dispatch)
+    empty()
     return told[0]
 
 
-def run(few: int, many: int, seconds: float, report: Report) -> None:
+def play(
+    _clusters: TemporaryClusters, report: Report, *, few: int, many: int, seconds: float
+) -> None:
     channel = make_channel("http://127.0.0.1:9")
     make_crowd(channel, few)
     report.heading(f"Memory of a worker: {few:,} and {many:,} recipients")
@@ -85,8 +87,9 @@ def run(few: int, many: int, seconds: float, report: Report) -> None:
 def main() -> int:
     chosen = options(__doc__ or "", few=10_000, many=1_000_000, seconds=60.0)
     report = Report()
-    with world(durable=not chosen.unsafe):
-        run(chosen.few, chosen.many, chosen.seconds, report)
+    with world(durable=not chosen.unsafe) as clusters:
+        sizes = {"few": chosen.few, "many": chosen.many}
+        play(clusters, report, **sizes, seconds=chosen.seconds)
     return finish(report, chosen.json)
 
 

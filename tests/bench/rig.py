@@ -1,9 +1,11 @@
 """Running the same work in several processes at once, and what it cost all who took part."""
 
+import ctypes
 import json
 import multiprocessing
 import os
 import resource
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from django.db import connections
 from tests.bench.sink import Sink
 from tests.clusters import TemporaryClusters
 
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 TICK = os.sysconf("SC_CLK_TCK")
 Told = dict[str, Any]
 
@@ -82,6 +85,7 @@ def together(number: int, work: Callable[[int], Told | int | None]) -> tuple[flo
 
 
 def _take_part(work: Callable[[], Told | int | None], gate: Any, pipe: Any) -> None:
+    die_with_parent()
     gate.wait(60)
     before = resource.getrusage(resource.RUSAGE_SELF)
     found = work()
@@ -89,6 +93,11 @@ def _take_part(work: Callable[[], Told | int | None], gate: Any, pipe: Any) -> N
     told = found if isinstance(found, dict) else {"messages": found or 0}
     cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     pipe.send_bytes(json.dumps({"cpu": cpu, "peak_mb": peak_mb(), **told}).encode())
+
+
+def die_with_parent() -> None:
+    """Let a killed bench leave no worker behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def peak_mb() -> float:
@@ -127,9 +136,7 @@ class Meter:
     def _database_cpu(self) -> float:
         assert self.clusters
         names = self.clusters.names
-        return sum(
-            _cpu(pid) for name in names for pid in self.clusters.cluster(name).processes()
-        )
+        return sum(_cpu(pid) for name in names for pid in self.clusters.cluster(name).processes())
 
     def _sizes(self) -> tuple[int, int]:
         assert self.clusters

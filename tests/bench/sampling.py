@@ -99,7 +99,7 @@ def _stage(names: list[str]) -> str:
     return "other"
 
 
-def folded(stacks: "Counter[str]") -> str:
+def folded_lines(stacks: "Counter[str]") -> str:
     """One line per stack, as flame graph tools read it."""
     return "".join(f"{stack} {number}\n" for stack, number in sorted(stacks.items()))
 
@@ -141,7 +141,8 @@ def flame_graph(stacks: "Counter[str]", title: str) -> str:
     boxes = "\n".join(_boxes(root, 0.0, height - ROW, WIDTH / max(1, root.number), root.number))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
-        f' font-family="monospace" font-size="10">\n<text x="4" y="12">{html.escape(title)}</text>\n'
+        ' font-family="monospace" font-size="10">\n'
+        f'<text x="4" y="12">{html.escape(title)}</text>\n'
         f"{boxes}\n</svg>\n"
     )
 

@@ -13,9 +13,10 @@ from typing import Any
 from tests.bench.pipeline import PATIENCE, Bench
 from tests.bench.report import Report, finish, options
 from tests.bench.rig import Cost
-from tests.bench.sampling import by_stage, flame_graph, folded, own_time, sampled
+from tests.bench.sampling import by_stage, flame_graph, folded_lines, own_time, sampled
 from tests.bench.sink import Sink
 from tests.bench.world import world
+from tests.clusters import TemporaryClusters
 
 PART = "stages"
 
@@ -53,20 +54,33 @@ def tell(report: Report, cost: Cost, stacks: "Counter[str]", top: int) -> None:
         print(f"    {100 * share:5.1f} %  {name}")
 
 
+def play(
+    clusters: TemporaryClusters,
+    report: Report,
+    *,
+    messages: int,
+    workers: int = 2,
+    top: int = 0,
+    svg: str = "",
+    folded: str = "",
+    title: str = "engine",
+) -> None:
+    bench = Bench(clusters, messages, report)
+    report.cost_heading(f"{messages:,} messages, no latency")
+    cost, stacks = measure(bench, workers)
+    tell(report, cost, stacks, top)
+    if svg:
+        Path(svg).write_text(flame_graph(stacks, title))
+    if folded:
+        Path(folded).write_text(folded_lines(stacks))
+
+
 def main() -> int:
-    chosen = options(
-        __doc__ or "", messages=40_000, workers=2, svg="", folded="", top=0, title="engine"
-    )
+    known = {"messages": 40_000, "workers": 2, "top": 0, "svg": "", "folded": "", "title": "engine"}
+    chosen = options(__doc__ or "", **known)
     report = Report()
     with world(durable=not chosen.unsafe) as clusters:
-        bench = Bench(clusters, chosen.messages, report)
-        report.cost_heading(f"{chosen.messages:,} messages, no latency")
-        cost, stacks = measure(bench, chosen.workers)
-    tell(report, cost, stacks, chosen.top)
-    if chosen.svg:
-        Path(chosen.svg).write_text(flame_graph(stacks, chosen.title))
-    if chosen.folded:
-        Path(chosen.folded).write_text(folded(stacks))
+        play(clusters, report, **{name: getattr(chosen, name) for name in known})
     return finish(report, chosen.json)
 
 

@@ -3,7 +3,7 @@
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -31,9 +31,9 @@ Ihre Redaktion"""
 AS_IN_PRODUCTION = ("fsync", "full_page_writes", "synchronous_commit")
 ROWS = """
     INSERT INTO messengers_address (id, channel_id, subject, sealed, profile_sealed, created_at)
-    SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid,
-           %(channel)s, gen_random_uuid(), decode(repeat('ab', 46), 'hex'),
-           decode(repeat('cd', 80), 'hex'), now()
+    SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '70008000'
+            || lpad(to_hex(n), 12, '0'))::uuid, %(channel)s, gen_random_uuid(),
+           decode(repeat('ab', 46), 'hex'), decode(repeat('cd', 80), 'hex'), now()
       FROM generate_series(1, %(number)s::bigint) AS n"""
 GATES = """
     INSERT INTO messengers_gate (id, address, subject, is_open, reason, needs_footer, changed_at)
@@ -41,8 +41,12 @@ GATES = """
             || substr(md5(id::text), 1, 12))::uuid, id, subject, true, '', false, now()
       FROM messengers_address"""
 EVERYBODY = """
-    SELECT g.address, g.id, %s::uuid FROM messengers_gate g WHERE g.is_open
-     ORDER BY g.address LIMIT %s"""
+    SELECT g.address, g.id, a.channel_id FROM messengers_address a
+      JOIN messengers_gate g ON g.address = a.id AND g.is_open
+     WHERE a.channel_id = %s ORDER BY a.id LIMIT %s"""
+EMPTY = """
+    TRUNCATE messengers_delivery, messengers_batch, messengers_dispatch, messengers_parkedreceipt,
+             messengers_inboundevent CASCADE"""
 
 
 @contextmanager
@@ -93,6 +97,11 @@ def be_durable(clusters: TemporaryClusters) -> None:
             line.execute("SELECT pg_reload_conf()")
 
 
+def phone(number: int) -> str:
+    """A German mobile number of its own for each."""
+    return f"+49176{number:08d}"
+
+
 def make_channel(url: str, **facts: Any) -> UUID:
     """A channel at the stand-in, whose rate stops nobody."""
     from tests.messengers import house
@@ -116,27 +125,32 @@ def point_channel(channel: UUID, url: str) -> None:
     found.save(update_fields=["settings"])
 
 
-def make_crowd(channel: UUID, number: int, first: int = 0) -> None:
+def set_rate(channel: UUID, rate: float) -> None:
+    from messengers.models import Channel
+
+    Channel.objects.filter(id=channel).update(rate_per_second=rate)
+
+
+def make_crowd(
+    channel: UUID, number: int, first: int = 0, identifier: Callable[[int], str] = phone
+) -> None:
     """People with keys, sealed addresses and names, and open gates; written by two processes."""
     begins = [*range(first, first + number, CHUNK), first + number]
     turns = list(pairwise(begins))
-    together(MAKERS, lambda index: _make_some(channel, turns[index::MAKERS]))
+    together(MAKERS, lambda index: _make_some(channel, turns[index::MAKERS], identifier))
     analyze("messengers_address", "messengers_addressindex", "messengers_gate")
 
 
-def phone(number: int) -> str:
-    """A German mobile number of its own for each."""
-    return f"+49176{number:08d}"
-
-
-def _make_some(channel: UUID, turns: list[tuple[int, int]]) -> int:
+def _make_some(
+    channel: UUID, turns: list[tuple[int, int]], identifier: Callable[[int], str]
+) -> int:
     for first, end in turns:
-        _make_chunk(channel, range(first, end))
+        _make_chunk(channel, range(first, end), identifier)
     connections.close_all()
     return len(turns)
 
 
-def _make_chunk(channel: UUID, numbers: range) -> None:
+def _make_chunk(channel: UUID, numbers: range, identifier: Callable[[int], str]) -> None:
     from django.utils import timezone
 
     from messengers.addresses import digest_of
@@ -147,7 +161,7 @@ def _make_chunk(channel: UUID, numbers: range) -> None:
     ring = KeyRing.load(subjects)
     addresses, indexes, gates = [], [], []
     for number, subject in zip(numbers, subjects, strict=True):
-        address, own = uuid7(), phone(number)
+        address, own = uuid7(), identifier(number)
         sealed = ring.seal(subject, Where("messengers_address", "sealed", address), own.encode())
         names = orjson.dumps({"first_name": "Ada", "last_name": "Lovelace"})
         place = Where("messengers_address", "profile_sealed", address)
@@ -181,24 +195,30 @@ def analyze(*tables: str) -> None:
             cursor.execute(f"VACUUM ANALYZE {table}")
 
 
-def start_broadcast(
-    channel: UUID, recipients: int, text: str = TEXT, *, is_analyzed: bool = True
-) -> UUID:
+def empty() -> None:
+    """Forget everything that was sent and everything that came in."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(EMPTY)
+
+
+def start_broadcast(channel: UUID, recipients: int) -> UUID:
     """A running broadcast to that many people: its dispatch, after the snapshot's commit."""
+    dispatch = take_snapshot(EVERYBODY, [channel, recipients])
+    analyze("messengers_delivery", "messengers_batch")
+    return dispatch
+
+
+def take_snapshot(recipients_sql: str, params: list[Any]) -> UUID:
     from messengers.models import Dispatch
     from messengers.outbox import content_hash, start_dispatch
     from tests.messengers.house import make_content
 
-    content = make_content(text)
+    content = make_content(TEXT)
     with transaction.atomic():
         dispatch = Dispatch.objects.create(
             kind="broadcast", content=content.to_json(), content_sha256=content_hash(content)
         )
-        start_dispatch(
-            dispatch=dispatch, recipients_sql=EVERYBODY, params=[channel, recipients]
-        )
-    if is_analyzed:
-        analyze("messengers_delivery", "messengers_batch")
+        start_dispatch(dispatch=dispatch, recipients_sql=recipients_sql, params=params)
     return dispatch.id
 
 
