@@ -54,6 +54,13 @@ def path(name: str, default: Path) -> Path:
     return Path(text(name, str(default))).expanduser()
 
 
+def optional_secret(name: str) -> str:
+    """As `secret`, but without a variable and without a file there is none: ""."""
+    if not os.environ.get(name, "").strip() and not os.environ.get(f"{name}_FILE", "").strip():
+        return ""
+    return secret(name, Path(os.devnull))
+
+
 def secret(name: str, default_file: Path) -> str:
     """A secret from the variable `name`, from the file that `<name>_FILE` names, or `default_file`.
 

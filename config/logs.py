@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 import structlog
+from structlog.contextvars import get_contextvars
 
 ALLOWED_KEYS = frozenset(
     {
@@ -21,6 +22,8 @@ ALLOWED_KEYS = frozenset(
         "task", "task_id", "process", "pid", "code", "seconds", "count", "state", "reason",
         "batch", "dispatch", "broadcast", "channel", "delivery", "newsletter", "request",
         "entry", "leaf",
+        "request_id", "calls", "accepted", "doubts", "slowest", "leases", "expired", "finished",
+        "given_up", "merged", "handled", "ok", "refused", "later",
         "import_id", "event_kind", "adapter", "attempt", "waiting", "sent", "version",
     }
 )  # fmt: skip
@@ -51,6 +54,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = _ours(record) if isinstance(record.msg, dict) else _foreign(record)
+        line = {**get_contextvars(), **line}  # which request or task it was (request_ids.py)
         line["at"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line["level"] = record.levelname.lower()
         line["logger"] = record.name

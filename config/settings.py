@@ -54,6 +54,8 @@ JAWORT_EPOCHS_FILE = env.epochs_file("JAWORT_EPOCHS_FILE", "JAWORT_KEY", JAWORT_
 JAWORT_DATA_BACKUP_DAYS = env.number("JAWORT_DATA_BACKUP_DAYS", 35)
 JAWORT_KEYSTORE_BACKUP_DAYS = env.number("JAWORT_KEYSTORE_BACKUP_DAYS", 7)
 JAWORT_ROTATION_DAYS = env.number("JAWORT_ROTATION_DAYS", 7)
+# Who may read /metrics: whoever has this token; without one, this machine alone (metrics.py).
+JAWORT_METRICS_TOKEN = env.optional_secret("JAWORT_METRICS_TOKEN")
 # Memory in KiB and iterations of the slow hash of a suppressed address (Argon2id).
 SUPPRESSION_ARGON2 = (8 * 1024, 1)
 
@@ -114,6 +116,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.request_ids.RequestIds",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -189,7 +192,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _origin.is_https
 ALLOWED_HOSTS = [*_origin.hosts, *env.words("JAWORT_HOSTS")]
 CSRF_TRUSTED_ORIGINS = [JAWORT_ORIGIN]
 SECURE_SSL_REDIRECT = _origin.is_https
-SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$"]
+SECURE_REDIRECT_EXEMPT = ["^livez$", "^readyz$", "^metrics$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _origin.is_https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _origin.is_https
 SECURE_HSTS_PRELOAD = _origin.is_https

@@ -1,10 +1,12 @@
 """What the bells ring. Every task finds its work in the database, so none has an argument."""
 
+import time
 from datetime import datetime
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
+from django.utils import timezone
 
 from messengers import engine, expiry, instance
 from messengers.doorbell import HANDLE_INBOX, ring
@@ -13,6 +15,8 @@ from messengers.inbox import handle_pending
 from messengers.models import InboundEvent
 from messengers.receipts import give_up, merge_receipts
 from messengers.stopping import stop
+from messengers.tally import INBOX, SWEEPS
+from privacy.audit.watches import well
 from privacy.retention.registry import expires
 
 WORK_SECONDS = 30.0
@@ -36,21 +40,29 @@ def handle_inbox() -> None:
 
     May run twice: an event is handled in the transaction that marks it, and ranks only rise.
     """
-    merge_receipts()
-    handle_pending()
-    merge_receipts()
+    began = time.monotonic()
+    merged = merge_receipts()
+    handled = handle_pending()
+    merged += merge_receipts()
+    if handled or merged:
+        INBOX.add(began, handled=handled, merged=merged)
 
 
 @shared_task
 def sweep() -> None:
     """Put right what crashes and lost bells left behind, every few seconds.
 
-    May run twice: everything it looks for is gone once it has been found.
+    May run twice: everything it looks for is gone once it has been found. It says that it was here:
+    /readyz and /metrics miss it soon.
     """
+    began = time.monotonic()
     instance.advance()
-    engine.sweep()
-    give_up()
-    merge_receipts()
+    found = engine.sweep()
+    found["given_up"] = give_up()
+    found["merged"] = merge_receipts()
+    well("sweeper", timezone.now(), 0)
+    if any(found.values()):
+        SWEEPS.add(began, **found)
     if due_channels():
         ring()
     if InboundEvent.objects.filter(status=InboundEvent.Status.WAITING).exists():

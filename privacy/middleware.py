@@ -33,6 +33,7 @@ OPEN_TO_ONE_FACTOR = frozenset(
     {
         "account_logout", "account_reauthenticate", "mfa_reauthenticate",
         "mfa_reauthenticate_webauthn", "set_language", "livez", "readyz",
+        "metrics",
     }
 )  # fmt: skip
 # Besides, for those who have no second factor yet.

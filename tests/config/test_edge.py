@@ -1,6 +1,6 @@
 import pytest
 from django.core.cache import cache
-from django.db import OperationalError, connections
+from django.db import connections
 from django.test import Client
 
 from config.cache import hashed_key
@@ -23,19 +23,6 @@ def test_every_answer_carries_the_strict_headers(client, address):
     assert response["Cross-Origin-Opener-Policy"] == "same-origin"
     assert "Server" not in response
     assert "X-Powered-By" not in response
-
-
-def test_ready_names_the_database_that_does_not_answer(client, monkeypatch):
-    assert client.get("/readyz").status_code == 200
-
-    def fail():
-        raise OperationalError
-
-    monkeypatch.setattr(connections["keystore"], "cursor", fail)
-    response = client.get("/readyz")
-
-    assert response.status_code == 503
-    assert response.content == b"keystore does not answer\n"
 
 
 def test_a_host_that_is_not_ours_is_refused():

@@ -369,7 +369,7 @@ def test_readiness_knows_a_swapped_key_file_and_an_empty_keystore(db, client, se
     settings.JAWORT_KEY = os.urandom(32)
 
     answer = client.get("/readyz")
-    assert (answer.status_code, answer.content) == (503, b"the root key is not the keystore's\n")
+    assert (answer.status_code, answer.json()["checks"]["keys"]) == (503, "wrong")
 
 
 def test_a_keystore_that_is_away_is_said_and_not_hidden(transactional_db, where):
