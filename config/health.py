@@ -23,7 +23,7 @@ UNAVAILABLE = 503
 OK, UNKNOWN, PENDING, NEWER = "ok", "unknown", "pending", "newer"
 SWEEPER_LATE_SECONDS = 60.0  # it rings every five
 DISK_LOW_BYTES = 1024**3
-BROKER_SECONDS = 0.5  # as long is waited for it …
+BROKER_SECONDS = 1  # as long is waited for it …
 BROKER_REMEMBERED_SECONDS = 10.0  # … and as long is believed what was found
 # Without these no page works. All others are told and stop nobody from reading and unsubscribing.
 VITAL = frozenset({"database", "keystore", "keys", "migrations"})

@@ -7,8 +7,8 @@ of dispatches that run or are paused, and of broadcasts that ended within the la
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
@@ -40,13 +40,14 @@ DELIVERIES = """
         SELECT CASE WHEN d.position = ANY(b.on_wire) THEN 'sending' ELSE d.status END, count(*)
           FROM messengers_batch b
           JOIN messengers_delivery d ON d.dispatch_id = b.dispatch_id AND d.batch_id = b.id
-         WHERE b.status = 'working' GROUP BY 1) AS counted
+         WHERE b.status = 'working' AND d.dispatch_id = ANY(%(recent)s) GROUP BY 1) AS counted
      GROUP BY state"""
 # Few batches have a doubt at all; only their rows are looked at.
 DOUBTS = """
     SELECT d.cause, count(*) FROM messengers_batch b
       JOIN messengers_delivery d ON d.dispatch_id = b.dispatch_id AND d.batch_id = b.id
-     WHERE b.dispatch_id = ANY(%(recent)s) AND b.counts ? 'in_doubt' AND d.status = 'in_doubt'
+     WHERE b.dispatch_id = ANY(%(recent)s) AND b.counts ? 'in_doubt'
+       AND d.dispatch_id = ANY(%(recent)s) AND d.status = 'in_doubt'
      GROUP BY d.cause"""
 BATCHES = """
     SELECT status, count(*) FROM messengers_batch WHERE dispatch_id = ANY(%(recent)s)
@@ -85,7 +86,7 @@ class Measure:
 
     name: str
     help: str
-    samples: list[tuple[Labels, float]] = field(default_factory=list)
+    samples: Sequence[tuple[Labels, float]] = ()
 
 
 def all_measures() -> list[Measure]:

@@ -13,6 +13,7 @@ from messengers.doorbell import HANDLE_INBOX, ring
 from messengers.engine.claim import due_channels
 from messengers.inbox import handle_pending
 from messengers.models import InboundEvent
+from messengers.outbox.behind import pause_newcomers
 from messengers.receipts import give_up, merge_receipts
 from messengers.stopping import stop
 from messengers.tally import INBOX, SWEEPS
@@ -58,6 +59,7 @@ def sweep() -> None:
     began = time.monotonic()
     instance.advance()
     found = engine.sweep()
+    found["paused"] = pause_newcomers()
     found["given_up"] = give_up()
     found["merged"] = merge_receipts()
     well("sweeper", timezone.now(), 0)

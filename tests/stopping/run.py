@@ -196,23 +196,25 @@ def clock(verdict: Verdict, moments: Any, history: Any, arrivals: list[tuple[flo
         verdict.after_answer += sum(at > moment.done_at for at in seen)
         answered.append(1000 * (moment.done_at - moment.asked_at))
         quiet.append(1000 * (max(last, moment.done_at) - moment.asked_at))
-    verdict.effective = effective(moments)
+    verdict.effective = effective(moments, history, by_target)
     for told, values in ((verdict.answered, answered), (verdict.quiet, quiet)):
         for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
             told[name] = round(percentile(values, share), 1)
 
 
-def effective(moments: Any) -> int:
-    """Targets of whom something was held back: without these a stop would have stopped nothing."""
-    from messengers.sql import rows
+def effective(moments: Any, history: Any, arrivals: dict[str, list[float]]) -> int:
+    """Stops that held something back: without these a run would have proved nothing.
 
-    targets = list({moment.target for moment in moments.done})
-    column = "dispatch_id" if moments.kind in ("cancel", "pause") else "gate"
-    held = "('cancelled')" if moments.kind == "cancel" else "('suppressed', 'queued', 'accepted')"
-    states = held if moments.kind in ("cancel", "pause") else "('suppressed', 'queued')"
-    query = f"""SELECT count(DISTINCT {column}) FROM messengers_delivery
-                 WHERE {column} = ANY(%s) AND status IN {states}"""
-    return int(rows(query, [targets])[0][0])
+    Recipients without an intent; after a pause what came only once it was over.
+    """
+    if moments.kind == "pause":
+        return sum(
+            any(at > moment.until for at in arrivals.get(str(moment.target), []))
+            for moment in moments.done
+        )
+    waiting = set(history.recipients) - {(batch, place) for _, batch, place in history.intents}
+    held = {target for place in waiting for target in history.recipients[place]}
+    return sum(str(moment.target) in held for moment in moments.done)
 
 
 # --- The frame ---

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from config.demo.newsroom import CONTROLLER, NEWSLETTER, TOPICS
+from messengers.instance import current
 from messengers.sql import rows
 from privacy.access import Actor
 from privacy.models import Controller
@@ -20,10 +21,11 @@ HOOK_SECRET = "hook-secret-of-the-stopping-house"
 RATE = 100_000.0  # messages per second: the machine is the limit
 CALL_SECONDS = 5.0
 # Somebody who would be written to next, or within the next moments: what a stop has to overtake.
+WORKING = "SELECT array_agg(DISTINCT dispatch_id) FROM messengers_batch WHERE status = 'working'"
 NEXT_IN_LINE = """
     SELECT d.gate, d.dispatch_id FROM messengers_batch b
       JOIN messengers_delivery d ON d.dispatch_id = b.dispatch_id AND d.batch_id = b.id
-     WHERE b.status = 'working' AND d.status = 'queued' AND d.gate IS NOT NULL
+     WHERE b.status = 'working' AND d.dispatch_id = ANY(%s) AND d.status = 'queued'
        AND d.position <> ALL(b.on_wire)
      ORDER BY random() LIMIT 8"""
 WAITING = "SELECT count(*) FROM messengers_batch WHERE status = 'waiting'"
@@ -43,6 +45,7 @@ class World:
         newsletter = create_newsletter(
             actor=SYSTEM, topics=TOPICS, channels=[self.channel], **NEWSLETTER
         )
+        current()  # several workers at their very first start would all want to begin an epoch
         self.people: dict[UUID, tuple[UUID, str]] = {}
         made = make_people(self.channel, people)
         Subscriber.objects.bulk_create([Subscriber(id=address.subject) for address, _ in made])
@@ -68,7 +71,9 @@ class World:
 
 def next_in_line() -> list[tuple[UUID, UUID]]:
     """Some (gate, dispatch) of whom a worker has in its hands just now."""
-    return [(gate, dispatch) for gate, dispatch in rows(NEXT_IN_LINE)]
+    working = rows(WORKING)[0][0] or []
+    found = rows(NEXT_IN_LINE, [working])
+    return [(gate, dispatch) for gate, dispatch in found if gate]
 
 
 def waiting_batches() -> int:
