@@ -22,6 +22,8 @@ CHECK_SECONDS = 5  # a listener on a dead line notices after twice as many
 HEARTBEAT_SECONDS = 20
 # How often a message may kill its consumer before it is thrown away: the sweeper rings anew.
 DELIVERY_LIMIT = 20
+# Whoever rings tries once more at once, and then lets it be.
+RINGING = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 # Between two attempts to reach a broker that was lost; the libraries would sleep up to 30 s.
 LONGEST_WAIT = 4.0
 
@@ -31,7 +33,7 @@ def transport_options(url: str, var: Path) -> dict[str, Any]:
     if url.startswith("jawort-files:"):
         return {"folder": str(var / "broker"), "polling_interval": 0.1}
     if url.startswith(REDIS_SCHEMES):
-        return {
+        return RINGING | {
             "visibility_timeout": VISIBILITY_SECONDS,
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_timeout": ANSWER_SECONDS,
@@ -39,7 +41,7 @@ def transport_options(url: str, var: Path) -> dict[str, Any]:
             "health_check_interval": CHECK_SECONDS,
         }
     if url.startswith(RABBIT_SCHEMES):
-        return {"confirm_publish": True, "write_timeout": ANSWER_SECONDS}
+        return RINGING | {"confirm_publish": True, "write_timeout": ANSWER_SECONDS}
     return {}
 
 

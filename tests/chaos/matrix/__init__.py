@@ -1,1 +1,8 @@
-"""What happens around the engine: brokers, lines, clocks, disks and databases that fail."""
+"""What happens around the engine: brokers, lines, clocks, disks and databases that fail.
+
+Importing this registers the scenarios; `MATRIX_LONG=1` plays their long forms.
+"""
+
+from tests.chaos.matrix import beats, doorbells, storms
+
+__all__ = ["beats", "doorbells", "storms"]

@@ -1,0 +1,474 @@
+"""A whole installation of real programs: databases, provider, broker, web, workers and beat.
+
+    with plant(broker="redis", recipients=2000) as house:
+        house.start("sender", "helper", "beat", "web")
+        ...
+        house.until_finished(60)
+        print(house.judged())
+
+Everything between the programs may go through a `FaultProxy`: `house.lines["broker"].cut()`. It
+belongs to one interpreter: it sets the environment and sets up Django, once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.clusters import PROJECT, TemporaryClusters
+from tests.standins.brokers import BROKERS, Broker, free_port, missing
+from tests.standins.fault_proxy import FaultProxy
+
+CALL_SECONDS = 8.0  # a busy machine is slow; what a dead worker had is known 13 s later
+LATENCY = 0.03  # seconds the provider takes
+RATE = 400.0  # messages per second
+STOP_SECONDS = 40.0
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+class Missing(Exception):
+    """Something this machine does not have; its name."""
+
+
+def die_with_parent() -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Program:
+    """One program of the installation with all its children."""
+
+    def __init__(self, name: str, command: list[str], env: Mapping[str, str], log: Path) -> None:
+        self.name, self.command, self.env, self.log = name, command, dict(env), log
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=PROJECT,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def children(self) -> list[int]:
+        assert self.process
+        task = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        with contextlib.suppress(OSError):
+            return [int(pid) for pid in task.read_text().split()]
+        return []
+
+    def kill(self) -> None:
+        """kill -9, with all its children: the whole node is gone."""
+        if self.process:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM, as a deploy does; kill -9 if that is not heard."""
+        if self.is_alive and self.process:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_SECONDS)
+        self.kill()
+
+
+@dataclass
+class Judgement:
+    """What the provider's log says beside our rows."""
+
+    recipients: int
+    arrived: int = 0
+    lost: int = 0  # neither arrived nor in doubt
+    doubled: int = 0
+    nameless: int = 0  # doubts without a cause, attempts that are not ours
+    unaccounted: int = 0
+    states: dict[str, int] = field(default_factory=dict)
+    doubts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.lost or self.doubled or self.nameless or self.unaccounted)
+
+    def __str__(self) -> str:
+        states = ", ".join(f"{number} {name}" for name, number in sorted(self.states.items()))
+        causes = ", ".join(f"{number} {name}" for name, number in sorted(self.doubts.items()))
+        return (
+            f"{states}; {self.lost} lost, {self.doubled} doubled, {self.nameless} without a name,"
+            f" {self.unaccounted} unaccounted" + (f" (doubts: {causes})" if causes else "")
+        )
+
+
+class Plant:
+    """The installation. Made by `plant()`."""
+
+    def __init__(self, stack: contextlib.ExitStack, broker: Broker | None, **how: Any) -> None:
+        self.stack = stack
+        self.broker = broker
+        self.how = how
+        self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jawort-plant-")))
+        self.folder.chmod(0o711)
+        self.programs: dict[str, Program] = {}
+        self.lines: dict[str, FaultProxy] = {}
+        self.log = self.folder / "accepted.jsonl"
+        self.log.touch()
+        self.dispatch: Any = None
+        self.channel: Any = None
+        self.phones: dict[int, str] = {}
+
+    # --- Set up ---
+
+    def raise_walls(self) -> None:
+        """Databases, lines, environment, tables."""
+        self.clusters = self.stack.enter_context(TemporaryClusters(on_disk=self.how["on_disk"]))
+        for name, to in self._places().items():
+            if name in self.how["lines"]:
+                self.lines[name] = self.stack.enter_context(FaultProxy(to))
+        self.port = free_port()
+        os.environ.update(self.environment())
+        import django
+
+        django.setup()
+        from config.databases import migrate
+
+        for alias in ("default", "keystore"):
+            migrate(alias)
+        # The programs go by way of the lines; we ourselves do not.
+        if line := self.lines.get("database"):
+            url = f"postgresql://jawort_owner@127.0.0.1:{line.port}/jawort"
+            self.env["DATABASE_URL"] = url
+        if self.broker and (line := self.lines.get("broker")):
+            self.env["CELERY_BROKER_URL"] = self.broker.url_at("127.0.0.1", line.port)
+
+    def _places(self) -> dict[str, str]:
+        socket = self.clusters.home.socket_folder("data") / ".s.PGSQL.5432"
+        self.provider_port = free_port()
+        places = {"database": f"unix:{socket}", "provider": f"127.0.0.1:{self.provider_port}"}
+        if self.broker:
+            places["broker"] = f"127.0.0.1:{self.broker.port}"
+        return places
+
+    def environment(self) -> dict[str, str]:
+        home = self.clusters.home
+        self.env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+        mine = {
+            "DATABASE_URL": home.url("data", owner=True),
+            "KEYSTORE_URL": home.url("keystore", owner=True),
+            "JAWORT_ORIGIN": f"http://127.0.0.1:{self.port}",
+            "JAWORT_SMTP_URL": "smtp://127.0.0.1:1",
+            "JAWORT_VAR": str(self.folder / "var"),
+            "CELERY_BROKER_URL": self.broker.url if self.broker else "jawort-files://localhost",
+            "DJANGO_SETTINGS_MODULE": "config.settings_test",
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.env.update(mine)
+        return mine
+
+    def open_provider(self, **faults: float) -> None:
+        """Start the stand-in, or start it again with other faults; its log goes on."""
+        if old := self.programs.pop("provider", None):
+            old.kill()
+        options = {"latency": LATENCY} | faults
+        command = [sys.executable, "-m", "tests.standins.http_provider", "--log", str(self.log)]
+        command += ["--port", str(self.provider_port)]
+        command += [
+            part for k, v in options.items() for part in (f"--{k.replace('_', '-')}", f"{v}")
+        ]
+        self.programs["provider"] = Program("provider", command, os.environ, self._log("provider"))
+        self.programs["provider"].start()
+        until(lambda: _listens(self.provider_port), 20)
+
+    def invite(self, recipients: int, rate: float) -> None:
+        """A channel, people and a running broadcast to them."""
+        from tests.broadcasts.house import make_newsletter
+        from tests.messengers.house import make_channel, make_people, phone
+        from tests.standins.http_provider import TOKEN
+
+        line = self.lines.get("provider")
+        port = line.port if line else self.provider_port
+        self.channel = make_channel(
+            settings={
+                "base_url": f"http://127.0.0.1:{port}",
+                "bulk": 1,
+                "call_seconds": CALL_SECONDS,
+            },
+            secrets={"token": TOKEN, "hook_secret": "h" * 32},
+            rate_per_second=rate,
+        )
+        people = make_people(self.channel, recipients)
+        newsletter = make_newsletter("stadtanzeiger", [self.channel])
+        _subscribe(newsletter, self.channel, people)
+        self.gates = [gate for _, gate in people]
+        self.numbers = {address.id: phone(index) for index, (address, _) in enumerate(people)}
+
+    def broadcast(self) -> None:
+        """Start it: one commit, and one ring."""
+        from tests.messengers.house import make_dispatch
+
+        self.dispatch = make_dispatch(self.gates)
+        self.collect()
+
+    def collect(self) -> None:
+        """Whom the broadcasts until now are meant for."""
+        from messengers.models import Delivery
+
+        rows = Delivery.objects.filter(dispatch__kind="broadcast").values_list("id", "address")
+        self.phones.update({delivery: self.numbers[address] for delivery, address in rows})
+
+    # --- Programs ---
+
+    def start(self, *names: str, **env: str) -> None:
+        """Start programs: `sender`, `helper`, `beat`, `web`; "sender2" is another of the kind."""
+        for name in names:
+            if name not in self.programs:
+                command = self.command(name)
+                self.programs[name] = Program(name, command, self.env | env, self._log(name))
+            self.programs[name].start()
+        if "web" in names:
+            until(lambda: _listens(self.port), 40)
+
+    def command(self, name: str) -> list[str]:
+        python = [sys.executable, "-m"]
+        celery = [*python, "celery", "--app", "config", "--quiet"]
+        worker = [*celery, "worker", "--loglevel", "WARNING", "--without-gossip"]
+        worker += ["--without-mingle", "--without-heartbeat", "--pool", "prefork"]
+        match name.rstrip("0123456789"):
+            case "sender":
+                return [*worker, "--queues", "send", "--concurrency", "2", "-n", f"{name}@%h"]
+            case "helper":
+                return [*worker, "--queues", "celery", "--concurrency", "1", "-n", f"{name}@%h"]
+            case "beat":
+                return [*celery, "beat", "--loglevel", "WARNING", "--pidfile", ""]
+            case "web":
+                return [
+                    *(*python, "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
+                    *("--port", str(self.port), "--workers", "1", "--blocking-threads", "4"),
+                    *("--no-ws", "--log-level", "warning", "config.wsgi:application"),
+                ]
+        raise ValueError(name)
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def revive(self) -> None:
+        for program in self.programs.values():
+            if not program.is_alive:
+                program.start()
+
+    def stop_all(self) -> None:
+        # All at once: each waits for its answers.
+        for program in self.programs.values():
+            if program.is_alive and program.process:
+                program.process.terminate()
+        for program in self.programs.values():
+            program.stop()
+
+    # --- Looking ---
+
+    def arrived(self) -> int:
+        """How many messages the provider has taken."""
+        return self.log.read_bytes().count(b"\n")
+
+    def is_finished(self) -> bool:
+        return ask("SELECT status FROM messengers_dispatch WHERE id = %s", self.dispatch.id) == (
+            "finished"
+        )
+
+    def until_finished(self, seconds: float) -> bool:
+        return until(self.is_finished, seconds, step=0.2, or_fail=False)
+
+    def until_moving(self, seconds: float) -> float:
+        """Seconds until the next message arrives at the provider; `seconds` if none does."""
+        began, before = time.monotonic(), self.arrived()
+        until(lambda: self.arrived() > before, seconds, or_fail=False)
+        return time.monotonic() - began
+
+    def judged(self) -> Judgement:
+        """The provider's log beside the rows of all broadcasts of this house."""
+        from messengers.attempts import open_attempt
+        from messengers.models import Dispatch
+        from messengers.outbox import counts
+
+        verdict = Judgement(len(self.phones))
+        entries = [json.loads(line) for line in self.log.read_text().splitlines()]
+        attempts = [(entry, open_attempt(entry["attempt"])) for entry in entries]
+        arrived = Counter(attempt.delivery for _, attempt in attempts if attempt)
+        rows = ask_all("SELECT id, status, cause FROM messengers_delivery")
+        ours = [row for row in rows if row[0] in self.phones]
+        verdict.arrived = sum(1 for row in ours if arrived[row[0]])
+        verdict.states = dict(Counter(status for _, status, _ in ours))
+        verdict.doubts = dict(Counter(cause for _, status, cause in ours if status == "in_doubt"))
+        whose = self.phones
+        replies = {row[0] for row in rows} - whose.keys()
+        verdict.nameless = verdict.doubts.pop("", 0) + sum(
+            attempt is None
+            or (
+                attempt.delivery not in replies and self.phones.get(attempt.delivery) != entry["to"]
+            )
+            for entry, attempt in attempts
+        )
+        verdict.doubled = sum(number - 1 for number in arrived.values())
+        kept = ("in_doubt", "suppressed", "cancelled", "expired")
+        verdict.lost = sum(1 for row, status, _ in ours if status not in kept and not arrived[row])
+        found: Counter[str] = Counter()
+        for dispatch in Dispatch.objects.filter(kind="broadcast").values_list("id", flat=True):
+            found.update(counts(dispatch))
+        verdict.unaccounted = abs(sum(found.values()) - len(self.phones)) + sum(
+            abs(number - verdict.states.get(state, 0)) for state, number in found.items()
+        )
+        return verdict
+
+    def complaints(self) -> str:
+        """The last words of every program, for whoever has to find out."""
+        parts = []
+        for log in sorted(self.folder.glob("*.log")):
+            parts.append(f"--- {log.name}\n{log.read_text(errors='replace')[-1500:]}")
+        return "\n".join(parts)
+
+
+# --- Small helpers ---
+
+
+def until(
+    is_so: Callable[[], Any], seconds: float, *, step: float = 0.05, or_fail: bool = True
+) -> bool:
+    """Wait until it is so; whether it was in time."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > deadline:
+            if or_fail:
+                raise TimeoutError(f"not within {seconds:.0f} s")
+            return False
+        time.sleep(step)
+    return True
+
+
+def ask_all(query: str, *params: Any) -> list[Any]:
+    """All rows of a query, patiently: the database may just be coming back."""
+    from django.db import DatabaseError, connection
+
+    from messengers.sql import rows
+
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return rows(query, list(params))
+        except DatabaseError:
+            connection.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def ask(query: str, *params: Any) -> Any:
+    """The one value of a query, or None."""
+    found = ask_all(query, *params)
+    return found[0][0] if found else None
+
+
+def _subscribe(newsletter: Any, channel: Any, people: list[Any]) -> None:
+    """Confirmed subscriptions under the ids of their gates, so that a STOP has something to end."""
+    from django.utils import timezone
+
+    from subscriptions.models import Subscriber, Subscription
+
+    Subscriber.objects.bulk_create(
+        [Subscriber(id=address.subject) for address, _ in people], batch_size=2000
+    )
+    facts = {
+        "newsletter": newsletter,
+        "channel": channel,
+        "status": Subscription.Status.CONFIRMED,
+        "source": "chat",
+        "confirmed_at": timezone.now(),
+    }
+    Subscription.objects.bulk_create(
+        [
+            Subscription(id=gate, subscriber_id=address.subject, address=address, **facts)
+            for address, gate in people
+        ],
+        batch_size=2000,
+    )
+
+
+def _listens(port: int) -> bool:
+    import socket
+
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+class Ticks:
+    """Every so many seconds a number in the background: the shape of a curve."""
+
+    def __init__(self, read: Callable[[], float], every: float = 0.25) -> None:
+        self.read, self.every = read, every
+        self.seen: list[tuple[float, float]] = []
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        while not self.done.wait(self.every):
+            self.seen.append((time.monotonic(), self.read()))
+
+    def __enter__(self) -> Ticks:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.done.set()
+        self.thread.join()
+
+
+@contextlib.contextmanager
+def plant(
+    *,
+    broker: str = "redis",
+    recipients: int = 2000,
+    rate: float = RATE,
+    lines: tuple[str, ...] = (),
+    on_disk: bool = False,
+    **faults: float,
+) -> Iterator[Plant]:
+    """An installation with a broadcast ready to start. Raises `Missing` without that broker."""
+    if broker != "files" and (why := missing(broker)):
+        raise Missing(why)
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(BROKERS[broker]()) if broker != "files" else None
+        house = Plant(stack, server, lines=lines, on_disk=on_disk)
+        house.raise_walls()
+        try:
+            house.open_provider(**faults)
+            house.invite(recipients, rate)
+            yield house
+        except BaseException:
+            print(house.complaints(), flush=True)
+            raise
+        finally:
+            from django.db import connections
+
+            house.stop_all()
+            connections.close_all()
