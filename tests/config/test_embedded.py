@@ -1,4 +1,4 @@
-"""The parts of the house, one by one; its whole life is in test_house.py."""
+"""The parts of the house, one by one; its whole life is in tests/journeys/test_story.py."""
 
 import os
 import secrets
