@@ -29,3 +29,5 @@ from config.settings import CELERY_BROKER_TRANSPORT_OPTIONS  # noqa: F401
 SUPPRESSION_ARGON2 = (8, 1)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 JAWORT_DEMO = False
+# Each client of a test starts the middlewares anew, and WhiteNoise would read every static file.
+WHITENOISE_AUTOREFRESH = True
