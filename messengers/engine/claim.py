@@ -4,13 +4,13 @@ from collections import defaultdict
 from uuid import UUID
 
 import orjson
-from django.db import transaction
 
 from messengers.addresses import TABLE
+from messengers.attempts import seal_attempts
 from messengers.engine.open_batches import OpenBatch, Recipient, Values
 from messengers.outbox.start import values_place
-from messengers.sql import Row, durably, rows
-from privacy.vault import KeyRing, SealBroken, Where
+from messengers.sql import Row, engine_transaction, ids, numbers, rows
+from privacy.vault import KeyRing, SealBroken
 
 MAX_CLAIM = 16  # batches at a time: replies are batches of one
 
@@ -23,51 +23,56 @@ DUE_CHANNELS = """
                       AND b.due_at <= statement_timestamp())"""
 NEXT = """
     SELECT id, size FROM messengers_batch
-     WHERE channel_id = %s AND status = 'waiting' AND priority >= %s
+     WHERE channel_id = %s AND status = 'waiting' AND priority >= %s::int
        AND due_at <= statement_timestamp()
-     ORDER BY priority DESC, due_at, id LIMIT %s FOR UPDATE SKIP LOCKED"""
+     ORDER BY priority DESC, due_at, id LIMIT %s::int FOR UPDATE SKIP LOCKED"""
 TAKE = """
     UPDATE messengers_batch
        SET status = 'working', token = nextval('messengers_fence'), on_wire = '{}',
-           lease_until = clock_timestamp() + make_interval(secs => %s)
-     WHERE id = ANY(%s)
+           lease_until = clock_timestamp() + make_interval(secs => %s::float8)
+     WHERE id = ANY(%s::bigint[])
  RETURNING id, dispatch_id, channel_id, priority, token"""
+# Dispatches are ordered by time, so a range of them names their months: plans that are made once
+# open no others.
 RECIPIENTS = """
     SELECT d.batch_id, d.position, d.id, d.gate, d.attempts, d.values_sealed,
            a.id, a.subject, a.sealed, a.profile_sealed, coalesce(g.needs_footer, false)
       FROM unnest(%(batches)s::bigint[], %(dispatches)s::uuid[]) AS ours (batch, dispatch)
       JOIN messengers_delivery d ON d.dispatch_id = ours.dispatch AND d.batch_id = ours.batch
+       AND d.dispatch_id BETWEEN %(first)s AND %(last)s
       LEFT JOIN messengers_address a ON a.id = d.address
       LEFT JOIN messengers_gate g ON g.id = d.gate
-     WHERE d.dispatch_id = ANY(%(dispatches)s::uuid[]) AND d.status = 'queued'
+     WHERE d.status = 'queued'
        AND (d.next_at IS NULL OR d.next_at <= clock_timestamp())
      ORDER BY d.batch_id, d.position"""
 
 
 def due_channels() -> list[UUID]:
     """Channels that may send and have something to send."""
-    return [row[0] for row in rows(DUE_CHANNELS)]
+    return [row[0] for row in rows(DUE_CHANNELS, prepare=True)]
 
 
-@transaction.atomic
 def claim(channel: UUID, *, want: int, min_priority: int, lease_seconds: float) -> list[OpenBatch]:
     """Lease the next due batches with about `want` positions, at least one batch if any is due.
 
     A crash from here on costs one lease and nothing else: nothing is on the wire.
     """
-    # Or a crashed server might forget this and give the same token to somebody else.
-    durably()
+    # Durable, or a crashed server might forget this and give the same token to somebody else.
+    with engine_transaction():
+        chosen = _chosen(rows(NEXT, [channel, min_priority, MAX_CLAIM], prepare=True), want)
+        found = rows(TAKE, [lease_seconds, numbers(chosen)], prepare=True) if chosen else []
+    return sorted((OpenBatch(*row) for row in found), key=lambda one: (-one.priority, one.id))
+
+
+def _chosen(found: list[Row], want: int) -> list[int]:
     chosen: list[int] = []
     size = 0
-    for batch, batch_size in rows(NEXT, [channel, min_priority, MAX_CLAIM]):
+    for batch, batch_size in found:
         if chosen and size + batch_size > want:
             break
         chosen.append(batch)
         size += batch_size
-    if not chosen:
-        return []
-    taken = [OpenBatch(*row) for row in rows(TAKE, [lease_seconds, chosen])]
-    return sorted(taken, key=lambda batch: (-batch.priority, batch.id))
+    return chosen
 
 
 def load(batches: list[OpenBatch], common: dict[UUID, dict[str, str]]) -> None:
@@ -75,38 +80,58 @@ def load(batches: list[OpenBatch], common: dict[UUID, dict[str, str]]) -> None:
 
     Raises `KeystoreDown`; then nothing was loaded and the batches have to be given back.
     """
-    ours = {
-        "batches": [batch.id for batch in batches],
-        "dispatches": [batch.dispatch for batch in batches],
-    }
-    found = rows(RECIPIENTS, ours)
-    ring = KeyRing.load({row[7] for row in found if row[7] is not None})
+    found = _recipients(batches) if batches else []
+    ring = KeyRing.load(row[7] for row in found if row[7] is not None)
     by_batch: dict[int, list[Row]] = defaultdict(list)
     for row in found:
         by_batch[row[0]].append(row)
     for batch in batches:
-        values = common.get(batch.dispatch, {})
-        batch.ready.extend(
-            _recipient(row, ring, batch.dispatch, values) for row in by_batch[batch.id]
+        theirs = by_batch[batch.id]
+        opener = _Opener(ring, batch.dispatch, common.get(batch.dispatch, {}))
+        attempts = seal_attempts([row[2] for row in theirs], batch.token)
+        batch.ready.extend(map(opener.recipient, theirs, attempts))
+
+
+def _recipients(batches: list[OpenBatch]) -> list[Row]:
+    dispatches = [batch.dispatch for batch in batches]
+    ours = {
+        "batches": numbers(batch.id for batch in batches),
+        "dispatches": ids(dispatches),
+        "first": min(dispatches),
+        "last": max(dispatches),
+    }
+    with engine_transaction():
+        return rows(RECIPIENTS, ours, prepare=True, binary=True)
+
+
+class _Opener:
+    """Makes recipients of one dispatch's rows."""
+
+    def __init__(self, ring: KeyRing, dispatch: UUID, common: dict[str, str]) -> None:
+        self.ring = ring
+        self.dispatch = dispatch
+        self.common = common
+        self.open_address = ring.opener(TABLE, "sealed")
+        self.open_profile = ring.opener(TABLE, "profile_sealed")
+
+    def recipient(self, row: Row, attempt: str) -> Recipient:
+        _, position, delivery, gate, attempts, values, address, subject, sealed, profile, foot = row
+        recipient = Recipient(
+            position, delivery, gate, attempts, needs_footer=foot, attempt=attempt
         )
-
-
-def _recipient(row: Row, ring: KeyRing, dispatch: UUID, common: dict[str, str]) -> Recipient:
-    _, position, delivery, gate, attempts, values, address, subject, sealed, profile, footer = row
-    recipient = Recipient(position, delivery, gate, attempts, needs_footer=footer)
-    if address is None or not ring.has(subject):
-        recipient.problem = "erased"
+        if address is None or not self.ring.has(subject):
+            recipient.problem = "erased"
+            return recipient
+        try:
+            recipient.address = self.open_address(subject, address, sealed).decode()
+            given = Values(self.common, gate)
+            if profile is not None:
+                given.update(orjson.loads(self.open_profile(subject, address, profile)))
+            if values is not None:
+                opened = self.ring.open(subject, values_place(self.dispatch), values)
+                given.update(orjson.loads(opened))
+        except (SealBroken, ValueError):
+            recipient.problem = "unreadable"
+            return recipient
+        recipient.values = given
         return recipient
-    try:
-        recipient.address = ring.open(subject, Where(TABLE, "sealed", address), sealed).decode()
-        given = dict(common)
-        if profile is not None:
-            opened = ring.open(subject, Where(TABLE, "profile_sealed", address), profile)
-            given.update(orjson.loads(opened))
-        if values is not None:
-            given.update(orjson.loads(ring.open(subject, values_place(dispatch), values)))
-    except (SealBroken, ValueError):
-        recipient.problem = "unreadable"
-        return recipient
-    recipient.values = Values(given, gate)
-    return recipient

@@ -17,40 +17,37 @@ from uuid import UUID
 from messengers.engine.open_batches import Intent, OpenBatch, Result
 from messengers.engine.outcomes import FOOTER_MISSING, Verdict
 from messengers.outbox.control import dispatches_of, recount
-from messengers.sql import rows, run
+from messengers.sql import hashes, ids, numbers, rows, run, words
 from privacy.vault import keyed_hash
 
 LOCK = """
-    SELECT b.id, b.on_wire FROM messengers_batch b
+    SELECT b.id FROM messengers_batch b
       JOIN unnest(%s::bigint[], %s::bigint[]) AS ours (id, token)
         ON ours.id = b.id AND ours.token = b.token
      WHERE b.status = 'working' ORDER BY b.id FOR UPDATE OF b"""
-# One round trip for all of it, and the wish that this commit survive a crash (sql.durably).
 READ = """
     SELECT (SELECT array_agg(id) FROM messengers_dispatch
-             WHERE id = ANY(%(dispatches)s) AND status = 'running'
+             WHERE id = ANY(%(dispatches)s::uuid[]) AND status = 'running'
                AND (expires_at IS NULL OR expires_at > clock_timestamp())),
            (SELECT array_agg(id) FROM messengers_dispatch
-             WHERE id = ANY(%(dispatches)s) AND expires_at <= clock_timestamp()),
+             WHERE id = ANY(%(dispatches)s::uuid[]) AND expires_at <= clock_timestamp()),
            (SELECT array_agg(id) FROM messengers_channel
-             WHERE id = ANY(%(channels)s) AND status = 'active'
+             WHERE id = ANY(%(channels)s::uuid[]) AND status = 'active'
                AND (paused_until IS NULL OR paused_until <= clock_timestamp())),
-           EXISTS (SELECT 1 FROM messengers_instance WHERE epoch = %(epoch)s),
-           set_config('synchronous_commit',
-                      replace(current_setting('synchronous_commit'), 'off', 'on'), true)"""
+           EXISTS (SELECT 1 FROM messengers_instance WHERE epoch = %(epoch)s)"""
 OPEN_GATES = """
     SELECT id, needs_footer FROM messengers_gate
-     WHERE id = ANY(%s) AND is_open ORDER BY id FOR SHARE SKIP LOCKED"""
-OTHER_GATES = "SELECT id, is_open, reason FROM messengers_gate WHERE id = ANY(%s)"
-# The dispatches are named twice: in the join for the index, and as values for the planner, which
-# then opens their months and no others.
+     WHERE id = ANY(%s::uuid[]) AND is_open ORDER BY id FOR SHARE SKIP LOCKED"""
+OTHER_GATES = "SELECT id, is_open, reason FROM messengers_gate WHERE id = ANY(%s::uuid[])"
+# The dispatches are named twice: in the join for the index, and as a range (they are ordered by
+# time), with which a plan that was made once opens their months and no others.
 RESULTS = """
     unnest(%(dispatches)s::uuid[], %(batches)s::bigint[], %(positions)s::smallint[],
            %(statuses)s::text[], %(causes)s::text[], %(attempts)s::smallint[], %(waits)s::float8[],
            %(refs)s::bytea[])
     AS r (dispatch, batch, position, status, cause, attempts, wait, ref)"""
 THEIRS = """
-    d.dispatch_id = ANY(%(named)s::uuid[])
+    d.dispatch_id BETWEEN %(first)s AND %(last)s
     AND d.dispatch_id = r.dispatch AND d.batch_id = r.batch AND d.position = r.position"""
 RECORD = f"""
     UPDATE messengers_delivery d
@@ -77,8 +74,8 @@ RENEW = """
 END_LEFTOVERS = """
     UPDATE messengers_delivery d SET status = s.status, changed_at = clock_timestamp()
       FROM messengers_batch b JOIN messengers_dispatch s ON s.id = b.dispatch_id
-     WHERE b.id = ANY(%(batches)s) AND s.status IN ('cancelled', 'expired')
-       AND d.dispatch_id = ANY(%(dispatches)s::uuid[])
+     WHERE b.id = ANY(%(batches)s::bigint[]) AND s.status IN ('cancelled', 'expired')
+       AND d.dispatch_id BETWEEN %(first)s AND %(last)s
        AND d.dispatch_id = b.dispatch_id AND d.batch_id = b.id AND d.status = 'queued'"""
 CLOSE = """
     UPDATE messengers_batch b
@@ -87,16 +84,16 @@ CLOSE = """
                          ELSE 'waiting' END,
            lease_until = NULL, on_wire = '{}',
            due_at = greatest(left_over.next_at,
-                             clock_timestamp() + make_interval(secs => %(wait)s)),
+                             clock_timestamp() + make_interval(secs => %(wait)s::float8)),
            losses = CASE WHEN %(is_lost)s THEN b.losses + 1 ELSE 0 END
       FROM (SELECT o.id, s.status AS dispatch_status, count(d.id) AS n,
                    min(coalesce(d.next_at, '-infinity')) AS next_at
               FROM messengers_batch o JOIN messengers_dispatch s ON s.id = o.dispatch_id
               LEFT JOIN messengers_delivery d
-                     ON d.dispatch_id = ANY(%(dispatches)s::uuid[])
+                     ON d.dispatch_id BETWEEN %(first)s AND %(last)s
                     AND d.dispatch_id = o.dispatch_id AND d.batch_id = o.id
                     AND d.status = 'queued'
-             WHERE o.id = ANY(%(batches)s) GROUP BY o.id, s.status) AS left_over
+             WHERE o.id = ANY(%(batches)s::bigint[]) GROUP BY o.id, s.status) AS left_over
      WHERE b.id = left_over.id
  RETURNING b.id, b.dispatch_id, b.status"""
 
@@ -124,14 +121,14 @@ class Facts:
 def lock(batches: Sequence[OpenBatch], epoch: UUID) -> Facts:
     """Steps 1 and 2. To be called first in the transaction."""
     facts = Facts()
-    pairs = [[batch.id for batch in batches], [batch.token for batch in batches]]
-    facts.ours = {row[0] for row in rows(LOCK, pairs)}
+    pairs = [numbers(batch.id for batch in batches), numbers(batch.token for batch in batches)]
+    facts.ours = {row[0] for row in rows(LOCK, pairs, prepare=True)}
     asked = {
-        "dispatches": list({batch.dispatch for batch in batches}),
-        "channels": list({batch.channel for batch in batches}),
+        "dispatches": ids({batch.dispatch for batch in batches}),
+        "channels": ids({batch.channel for batch in batches}),
         "epoch": epoch,
     }
-    running, expired, channels, facts.is_our_epoch, _ = rows(READ, asked)[0]
+    running, expired, channels, facts.is_our_epoch = rows(READ, asked, prepare=True)[0]
     facts.running, facts.expired = set(running or ()), set(expired or ())
     facts.channels = set(channels or ())
     return facts
@@ -139,40 +136,41 @@ def lock(batches: Sequence[OpenBatch], epoch: UUID) -> Facts:
 
 @dataclass(slots=True)
 class Gates:
-    """The gates' answers: open and share-locked, closed with a reason, or neither just now."""
+    """The gates' answers: open and share-locked, closed with a reason, or neither just now.
 
-    open: set[UUID] = field(default_factory=set)
-    closed: dict[UUID, str] = field(default_factory=dict)
-    footers: set[UUID] = field(default_factory=set)  # open for what carries the footer alone
+    By the numbers of their UUIDs, which are ten times as fast to look up as UUIDs.
+    """
+
+    open: dict[int, bool] = field(default_factory=dict)  # -> whether it needs the footer
+    closed: dict[int, str] = field(default_factory=dict)
 
     def verdict(self, gate: UUID | None, *, is_bare: bool = False) -> Verdict | None:
         """Why this person must not be written to, or not without the footer; or None."""
         if gate is None:
             return None
-        if gate in self.closed:
-            return Verdict("suppressed", self.closed[gate], is_attempt=False)
-        return FOOTER_MISSING if is_bare and gate in self.footers else None
+        if gate.int in self.closed:
+            return Verdict("suppressed", self.closed[gate.int], is_attempt=False)
+        return FOOTER_MISSING if is_bare and self.open.get(gate.int) else None
 
     def lets(self, gate: UUID | None) -> bool:
-        return gate is None or gate in self.open
+        return gate is None or gate.int in self.open
 
 
 def ask_gates(intents: Iterable[Intent]) -> Gates:
     """Step 3. A gate that no longer exists went with its person."""
-    asked = {intent.recipient.gate for intent in intents if intent.recipient.gate is not None}
     gates = Gates()
+    asked = [gate for intent in intents if (gate := intent.recipient.gate) is not None]
     if asked:
-        found = rows(OPEN_GATES, [list(asked)])
-        gates.open = {gate for gate, _ in found}
-        gates.footers = {gate for gate, needs_footer in found if needs_footer}
-    rest = asked - gates.open
+        found = rows(OPEN_GATES, [ids(asked)], prepare=True, binary=True)
+        gates.open = {gate.int: needs_footer for gate, needs_footer in found}
+    rest = [gate for gate in asked if gate.int not in gates.open]
     if rest:
-        seen = {row[0]: row for row in rows(OTHER_GATES, [list(rest)])}
+        seen = {row[0].int: row for row in rows(OTHER_GATES, [ids(rest)], prepare=True)}
         for gate in rest:
-            if gate not in seen:
-                gates.closed[gate] = "erased"
-            elif not seen[gate][1]:
-                gates.closed[gate] = seen[gate][2]
+            if gate.int not in seen:
+                gates.closed[gate.int] = "erased"
+            elif not seen[gate.int][1]:
+                gates.closed[gate.int] = seen[gate.int][2]
     return gates
 
 
@@ -189,56 +187,66 @@ def testify(batches: Iterable[OpenBatch]) -> int:
     for batch in found:
         batch.results = [r for r in batch.results if r.verdict.status in ("accepted", "failed")]
     number = _write(EVIDENCE, found)
-    recount(ids)
+    recount(ids, {batch.dispatch for batch in found})
     return number
 
 
 def renew(batches: Sequence[OpenBatch], lease_seconds: Sequence[float]) -> None:
     """Step 4: what is on the wire from this commit on, and how long the lease lasts."""
-    wires = ["{" + ",".join(map(str, sorted(batch.wire))) + "}" for batch in batches]
-    run(RENEW, [[batch.id for batch in batches], wires, list(lease_seconds)])
+    if batches:
+        wires = [numbers(sorted(batch.wire)) for batch in batches]
+        leases = [numbers(batch.id for batch in batches), words(wires), numbers(lease_seconds)]
+        run(RENEW, leases, prepare=True)
 
 
 def close(
     batch_ids: Sequence[int], *, is_lost: bool = False, wait_seconds: float = 0.0
 ) -> list[tuple[int, UUID, str]]:
     """Give batches back, or mark them done; they are locked. Returns (id, dispatch, status)."""
-    ids = list(batch_ids)
-    if not ids:
+    if not batch_ids:
         return []
-    dispatches = dispatches_of(ids)
-    named = {"batches": ids, "dispatches": dispatches}
-    run(END_LEFTOVERS, named)
-    found = rows(CLOSE, {**named, "wait": wait_seconds, "is_lost": is_lost})
-    recount(ids, dispatches)
+    dispatches = dispatches_of(batch_ids)
+    named = {"batches": numbers(batch_ids), "first": min(dispatches), "last": max(dispatches)}
+    run(END_LEFTOVERS, named, prepare=True)
+    how = {"wait": wait_seconds, "is_lost": is_lost}
+    found = rows(CLOSE, named | how, prepare=True)
+    recount(batch_ids, dispatches)
     return [(row[0], row[1], row[2]) for row in found]
 
 
 def _write(statement: str, batches: Iterable[OpenBatch]) -> int:
-    found = [(batch, result) for batch in batches for result in batch.results]
+    found = [batch for batch in batches if batch.results]
     if not found:
         return 0
-    columns = zip(*(_columns(batch, result) for batch, result in found), strict=True)
-    values: dict[str, list[object]] = dict(zip(COLUMNS, map(list, columns), strict=True))
-    values["named"] = list(set(values["dispatches"]))
-    return run(statement, values)
+    results = [result for batch in found for result in batch.results]
+    verdicts = [result.verdict for result in results]
+    columns = {
+        "dispatches": "{"
+        + ",".join([_repeated(batch.dispatch.hex, batch) for batch in found])
+        + "}",
+        "batches": "{" + ",".join([_repeated(str(batch.id), batch) for batch in found]) + "}",
+        "positions": numbers([result.recipient.position for result in results]),
+        "statuses": words([verdict.status for verdict in verdicts]),
+        "causes": words([verdict.cause for verdict in verdicts]),
+        "attempts": numbers([r.recipient.attempts + r.verdict.is_attempt for r in results]),
+        "waits": numbers([verdict.wait for verdict in verdicts]),
+        "refs": hashes([_ref(batch, result) for batch in found for result in batch.results]),
+        "first": min(batch.dispatch for batch in found),
+        "last": max(batch.dispatch for batch in found),
+    }
+    return run(statement, columns, prepare=True)
 
 
-COLUMNS = ("dispatches", "batches", "positions", "statuses", "causes", "attempts", "waits", "refs")
+def _repeated(word: str, batch: OpenBatch) -> str:
+    return ",".join([word] * len(batch.results))
 
 
-def _columns(batch: OpenBatch, result: Result) -> tuple[object, ...]:
-    recipient, verdict = result.recipient, result.verdict
-    return (
-        batch.dispatch,
-        batch.id,
-        recipient.position,
-        verdict.status,
-        verdict.cause,
-        recipient.attempts + verdict.is_attempt,
-        verdict.wait,
-        provider_ref(batch.channel, verdict.provider_id) if verdict.provider_id else None,
-    )
+def _ref(batch: OpenBatch, result: Result) -> bytes | None:
+    """What is kept to match receipts by; nothing where they name our own attempt."""
+    provider_id = result.verdict.provider_id
+    if not provider_id or batch.echoes_attempts:
+        return None
+    return provider_ref(batch.channel, provider_id)
 
 
 def provider_ref(channel: UUID, provider_id: str) -> bytes:

@@ -19,6 +19,7 @@ from messengers.contract import (
     RenderError,
     Request,
 )
+from messengers.engine.pace import Pace
 from messengers.models import Channel, Dispatch
 from messengers.rate import Allowance
 from messengers.registry import adapter_for
@@ -27,7 +28,6 @@ from messengers.transports import Transport, transport_for
 
 log = structlog.get_logger("jawort.engine")
 
-WINDOW = 128  # calls in flight, and so the most that one crash puts in doubt
 LEASE_SLACK = 5.0  # seconds that a lease outlasts a call
 
 PREPARED = """
@@ -56,10 +56,10 @@ class Line:
         self.transport: Transport = transport_for(self.adapter)
         self.call_seconds = call_seconds(channel)
         self.lease_seconds = self.call_seconds + LEASE_SLACK  # built on the database's clock
-        self.window = WINDOW
+        self.pace = Pace()
         if self.adapter.transport == "smtp":
             # A mail server takes one mail at a time on each connection: more would only queue up.
-            self.window = 2 * self.adapter.smtp_server().connections
+            self.pace = Pace(fixed=2 * self.adapter.smtp_server().connections)
         self.bulk = int(channel.settings.get("bulk", self.adapter.capabilities.bulk))
         self.has_setbacks = channel.setbacks > 0 or bool(channel.paused_why)
         self._texts: dict[UUID, Text] = {}

@@ -1,7 +1,7 @@
 """What a worker holds in memory: batches it has a lease on, and the people in them."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -9,33 +9,26 @@ from uuid import UUID
 from django.conf import settings
 
 from messengers.contract import Call, Request
+from messengers.engine.lines import Line
 from messengers.engine.outcomes import Verdict
 from privacy.vault import sign_link
 
 LINK_LIFE = timedelta(days=30)
 
 
-class Values(Mapping[str, str]):
+class Values(dict[str, str]):
     """The placeholder values of one person; links are made only where a text asks for them."""
 
-    __slots__ = ("_gate", "_given")
+    __slots__ = ("_gate",)
 
-    def __init__(self, given: dict[str, str], gate: UUID | None) -> None:
-        self._given = given
+    def __init__(self, given: Mapping[str, str], gate: UUID | None) -> None:
+        super().__init__(given)
         self._gate = gate
 
-    def __getitem__(self, name: str) -> str:
-        if name in self._given:
-            return self._given[name]
+    def __missing__(self, name: str) -> str:
         if self._gate is not None and name in LINKS:
             return LINKS[name](self._gate)
         raise KeyError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        yield from self._given.keys() | (LINKS if self._gate is not None else {}).keys()
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
 
 
 def _unsubscribe_url(gate: UUID) -> str:
@@ -64,6 +57,7 @@ class Recipient:
     problem: str = ""
     not_before: float = 0.0  # monotonic; its gate was being changed a moment ago
     needs_footer: bool = False  # as its gate said when the batch was loaded
+    attempt: str = ""  # what the provider will see of (delivery, token)
 
 
 @dataclass(slots=True)
@@ -90,6 +84,8 @@ class OpenBatch:
     is_fenced: bool = False  # somebody else has it now: our answers are evidence, no more
     is_stopped: bool = False  # take no more of it: paused, ended, or our time is over
     renew_at: float = 0.0  # monotonic; its lease is renewed no later
+    line: Line = field(init=False, repr=False)  # set by the worker that took it
+    echoes_attempts: bool = False  # receipts name our attempt: no provider's id is kept
 
     @property
     def is_drained(self) -> bool:

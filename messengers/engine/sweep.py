@@ -1,10 +1,8 @@
 """Putting right what crashes left behind, by the database's clock. Any number may run at once."""
 
-from django.db import transaction
-
 from messengers.engine import ledger
 from messengers.outbox.control import expire, finish
-from messengers.sql import durably, rows, run
+from messengers.sql import Row, engine_transaction, ids, numbers, rows, run
 
 MAX_LOSSES = 8  # leases lost without a single commit: what kills its workers is in this batch
 AT_A_TIME = 100  # batches in one transaction
@@ -14,19 +12,20 @@ LOST_ON_WIRE = "in_doubt"
 LOCK_EXPIRED = """
     SELECT id, dispatch_id, losses FROM messengers_batch
      WHERE status = 'working' AND lease_until < clock_timestamp()
-     ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"""
+     ORDER BY id LIMIT %s::int FOR UPDATE SKIP LOCKED"""
 DOUBT = """
     UPDATE messengers_delivery d
-       SET status = %s, cause = 'worker_lost', attempts = attempts + 1, next_at = NULL,
+       SET status = %(lost)s, cause = 'worker_lost', attempts = attempts + 1, next_at = NULL,
            changed_at = clock_timestamp(), values_sealed = NULL
       FROM messengers_batch b
-     WHERE b.id = ANY(%s) AND d.dispatch_id = ANY(%s::uuid[])
+     WHERE b.id = ANY(%(batches)s::bigint[]) AND d.dispatch_id BETWEEN %(first)s AND %(last)s
        AND d.dispatch_id = b.dispatch_id AND d.batch_id = b.id
        AND d.position = ANY(b.on_wire) AND d.status = 'queued'"""
 POISON = """
     UPDATE messengers_delivery SET status = 'failed', cause = 'poison',
            changed_at = clock_timestamp()
-     WHERE batch_id = ANY(%s) AND dispatch_id = ANY(%s::uuid[]) AND status = 'queued'"""
+     WHERE dispatch_id BETWEEN %(first)s AND %(last)s AND dispatch_id = ANY(%(dispatches)s::uuid[])
+       AND batch_id = ANY(%(batches)s::bigint[]) AND status = 'queued'"""
 EXPIRED = """
     SELECT id FROM messengers_dispatch
      WHERE status IN ('running', 'paused') AND expires_at <= clock_timestamp()
@@ -60,17 +59,20 @@ def sweep_leases() -> int:
     return number
 
 
-@transaction.atomic
 def _sweep_some() -> int:
-    durably()
-    expired = rows(LOCK_EXPIRED, [AT_A_TIME])
-    if not expired:
-        return 0
-    ids = [row[0] for row in expired]
-    dispatches = list({row[1] for row in expired})
-    run(DOUBT, [LOST_ON_WIRE, ids, dispatches])
+    with engine_transaction():
+        expired = rows(LOCK_EXPIRED, [AT_A_TIME], prepare=True)
+        if expired:
+            _give_up(expired)
+    return len(expired)
+
+
+def _give_up(expired: list[Row]) -> None:
+    batches, dispatches = [row[0] for row in expired], [row[1] for row in expired]
+    months = {"first": min(dispatches), "last": max(dispatches)}
+    run(DOUBT, months | {"lost": LOST_ON_WIRE, "batches": numbers(batches)}, prepare=True)
     poisonous = [row[0] for row in expired if row[2] + 1 >= MAX_LOSSES]
     if poisonous:
-        run(POISON, [poisonous, dispatches])
-    ledger.close(ids, is_lost=True)
-    return len(ids)
+        named = {"batches": numbers(poisonous), "dispatches": ids(set(dispatches))}
+        run(POISON, months | named, prepare=True)
+    ledger.close(batches, is_lost=True)

@@ -17,13 +17,14 @@ from messengers.doorbell import ring
 from messengers.engine import ledger, lines, window
 from messengers.engine.claim import claim, due_channels, load
 from messengers.engine.effects import Effects, add_opt_outs, pause_channel
-from messengers.engine.lines import WINDOW, Line
+from messengers.engine.lines import Line
 from messengers.engine.open_batches import Intent, OpenBatch, Result, Submission
 from messengers.engine.outcomes import Verdict, judge
 from messengers.engine.window import REPLY_PRIORITY
 from messengers.errors import NotTheSameInstance
 from messengers.models import Channel, Dispatch
 from messengers.outbox import expire, finish
+from messengers.sql import engine_transaction
 from messengers.stopping import is_stopping
 from privacy.vault import KeystoreDown
 
@@ -116,14 +117,15 @@ class Worker:
                 batch.stop()
             return
         ready = sum(len(batch.ready) for batch in self.batches)
-        if ready >= WINDOW and now < self.look_at:
+        enough = max((line.pace.window(now) for line in self.lines.values()), default=0)
+        if ready >= enough > 0 and now < self.look_at:
             return
         if self.is_dry and now < self.look_at:
             return
         self.look_at = now + LOOK_SECONDS
         found = [channel for channel in due_channels() if self._claim(channel)]
         # Who has enough to do has asked for replies only, and knows nothing about the rest.
-        self.is_dry = not found and ready < WINDOW
+        self.is_dry = not found and (ready < enough or not enough)
 
     def _claim(self, channel: UUID) -> bool:
         line = self._line(channel)
@@ -131,13 +133,15 @@ class Worker:
             return False
         # Who has enough to do still takes replies.
         waiting = sum(len(batch.ready) for batch in self.batches if batch.channel == channel)
-        least = REPLY_PRIORITY if waiting >= WINDOW else ANY_PRIORITY
-        taken = claim(channel, want=WINDOW, min_priority=least, lease_seconds=line.lease_seconds)
+        now = time.monotonic()
+        want = line.pace.window(now)
+        least = REPLY_PRIORITY if waiting >= want else ANY_PRIORITY
+        taken = claim(channel, want=want, min_priority=least, lease_seconds=line.lease_seconds)
         if not taken:
             return False
-        now = time.monotonic()
         for batch in taken:
-            batch.renew_at = now + line.call_seconds / 2
+            batch.line, batch.renew_at = line, now + line.call_seconds / 2
+            batch.echoes_attempts = line.adapter.capabilities.attempt_echo
         self.batches += taken
         self.batches.sort(key=lambda batch: (-batch.priority, batch.id))
         try:
@@ -168,7 +172,7 @@ class Worker:
         return dict(Dispatch.objects.filter(id__in=wanted).values_list("id", "values"))
 
     def _give_back(self, batches: list[OpenBatch], wait_seconds: float) -> None:
-        with transaction.atomic():
+        with engine_transaction():
             ours = ledger.lock(batches, self.epoch).ours
             ledger.close(sorted(ours), wait_seconds=wait_seconds)
         self.batches = [batch for batch in self.batches if batch not in batches]
@@ -187,14 +191,15 @@ class Worker:
                     self._picture_arrived(line, key, outcome)
 
     def _arrived(self, line: Line, submission: Submission, outcome: Outcome) -> None:
-        batch = submission.batch
+        batch, now = submission.batch, time.monotonic()
+        line.pace.came(submission, now)
         found = window.answers(line, submission, outcome)
         for position, answer in zip(submission.positions, found, strict=True):
             recipient = batch.wire.pop(position)
             verdict = judge(answer, recipient.attempts)
             batch.results.append(Result(recipient, verdict))
             self.effects.note(line, batch, recipient, verdict)
-        self.oldest_result = self.oldest_result or time.monotonic()
+        self.oldest_result = self.oldest_result or now
 
     def _picture_arrived(self, line: Line, dispatch: UUID, outcome: Outcome) -> None:
         if not line.uploaded(dispatch, outcome):
@@ -210,7 +215,7 @@ class Worker:
             return True
         if any(batch.is_drained or now >= batch.renew_at for batch in self.batches):
             return True
-        return window.has_room(self.lines, self.batches)
+        return window.has_room(self.batches)
 
     def _must_write(self) -> bool:
         now = time.monotonic()
@@ -225,7 +230,7 @@ class Worker:
             return
         held = [batch for batch in self.batches if not batch.is_fenced]
         try:
-            with transaction.atomic():
+            with engine_transaction():
                 facts = ledger.lock(held, self.epoch)
                 allowed = self._allow(facts, intents)
                 mine = [batch for batch in held if batch.id in facts.ours]
@@ -245,19 +250,22 @@ class Worker:
     def _build(self) -> list[Intent]:
         """The requests of those who come next. Who cannot be written to has a result at once."""
         intents = []
-        for line, batch, recipient in window.candidates(self.lines, self.batches):
-            built = window.build(line, batch, recipient)
-            if isinstance(built, Intent):
-                intents.append(built)
-            else:
-                batch.results.append(Result(recipient, built))
+        for batch, recipients in window.candidates(self.batches):
+            text = batch.line.text(batch.dispatch)
+            for recipient in recipients:
+                built = window.build(text, batch, recipient)
+                if isinstance(built, Intent):
+                    intents.append(built)
+                else:
+                    batch.results.append(Result(recipient, built))
         return intents
 
     def _allow(self, facts: ledger.Facts, intents: list[Intent]) -> list[Intent]:
         """Who may really be written to; the others wait, or are suppressed, in this very commit."""
         asked = []
+        allowed = {batch for batch in self.batches if facts.allow(batch)}
         for intent in intents:
-            if facts.allow(intent.batch):
+            if intent.batch in allowed:
                 asked.append(intent)
             else:
                 intent.batch.ready.append(intent.recipient)
@@ -292,9 +300,9 @@ class Worker:
             if not facts.allow(batch):
                 batch.stop()
         kept = [batch for batch in mine if not batch.is_drained]
-        ledger.renew(kept, [self.lines[batch.channel].lease_seconds for batch in kept])
+        ledger.renew(kept, [batch.line.lease_seconds for batch in kept])
         for batch in kept:
-            batch.renew_at = now + self.lines[batch.channel].call_seconds / 2
+            batch.renew_at = now + batch.line.call_seconds / 2
         return ledger.close([batch.id for batch in mine if batch.is_drained])
 
     def _undo(self, intents: list[Intent]) -> None:
@@ -307,11 +315,14 @@ class Worker:
                 batch.ready.append(recipient)
 
     def _submit(self, allowed: list[Intent], is_late: bool) -> None:
-        for line, submission in window.submissions(self.lines, allowed):
+        now = time.monotonic()
+        for submission in window.submissions(allowed):
             if is_late:
                 self._take_back(submission)
             else:
                 self.calls += 1
+                line = submission.batch.line
+                line.pace.left(submission, len(submission.positions), now)
                 line.transport.submit(submission, submission.request, line.call_seconds)
 
     def _take_back(self, submission: Submission) -> None:

@@ -61,10 +61,12 @@ class Hole:
         fallback = self.slot.fallback
         return None if fallback is None else self.escape(one_line(fallback))
 
-    def filled(self, value: str) -> str:
+    @property
+    def clean(self) -> Escape:
+        """What makes any value fit to stand there."""
         if self.slot.is_url:
-            return self.escape(web_address(value))
-        return self.escape(one_line(value) if self.slot.name in ONE_LINE else lines(value))
+            return web_address
+        return one_line if self.slot.name in ONE_LINE else lines
 
 
 class Holes:
@@ -93,7 +95,8 @@ class Template:
         self._parts = [""] * (2 * len(literals) - 1)
         self._parts[::2] = literals
         self._holes = [
-            (2 * n + 1, hole.slot.name, hole.default(), hole) for n, hole in enumerate(holes)
+            (2 * n + 1, hole.slot.name, hole.default(), hole.clean, hole.escape)
+            for n, hole in enumerate(holes)
         ]
 
     @property
@@ -106,10 +109,13 @@ class Template:
         if not self._holes:
             return self._parts[0]
         parts = self._parts.copy()
-        for index, name, default, hole in self._holes:
-            value = values.get(name)
+        for index, name, default, clean, escape in self._holes:
+            try:
+                value = values[name]
+            except KeyError:
+                value = None
             if value:
-                parts[index] = hole.filled(value)
+                parts[index] = escape(clean(value))
             elif default is not None:
                 parts[index] = default
             elif value is None:
@@ -119,7 +125,7 @@ class Template:
     def measure(self) -> str:
         """A text as long as it gets: fallbacks, and room for the values that have none."""
         parts = self._parts.copy()
-        for index, name, default, _ in self._holes:
+        for index, name, default, _, _ in self._holes:
             parts[index] = max(default or "", "x" * ALLOWANCE.get(name, 0), key=len)
         return "".join(parts)
 

@@ -24,6 +24,8 @@ HEADER = struct.Struct(">BBH")
 NONCE_BYTES = 12
 TAG_BYTES = 16
 OVERHEAD = HEADER.size + NONCE_BYTES + TAG_BYTES
+CIPHERTEXT = HEADER.size + NONCE_BYTES
+LENGTH = struct.Struct(">H")
 
 Pk = UUID | int | str
 
@@ -53,19 +55,35 @@ def seal_with(
     """Seal `plaintext` for `where`; `owner` is the subject's id, the day of the inbox, or empty."""
     header = HEADER.pack(VERSION, kind, key_version)
     nonce = os.urandom(NONCE_BYTES)
-    return header + nonce + key.encrypt(nonce, plaintext, _aad(header, where, owner))
+    place = place_of(where.table, where.column)
+    aad = _aad(header, place, _pk_bytes(where.pk), owner)
+    return header + nonce + key.encrypt(nonce, plaintext, aad)
 
 
 def open_with(key: AESGCM, kind: Kind, where: Where, owner: bytes, sealed: bytes) -> bytes:
     """The plaintext; `SealBroken` if these bytes were not sealed for this place by this key."""
+    place = place_of(where.table, where.column)
+    plaintext = open_in(place, key, kind, _pk_bytes(where.pk), owner, sealed)
+    if plaintext is None:
+        raise SealBroken(broken(where.table, where.column))
+    return plaintext
+
+
+def open_in(
+    place: bytes, key: AESGCM, kind: Kind, pk: bytes, owner: bytes, sealed: bytes
+) -> bytes | None:
+    """The plaintext, None if there is none; for many values of one column, named once by `place`.
+
+    `pk` is a primary key as bytes, with the letter of its type in front.
+    """
     header = sealed[: HEADER.size]
-    if len(sealed) < OVERHEAD or header[:2] != bytes((VERSION, kind)):
-        raise SealBroken(_message(where))
+    if len(sealed) < OVERHEAD or header[0] != VERSION or header[1] != kind:
+        return None
     nonce = sealed[HEADER.size : HEADER.size + NONCE_BYTES]
     try:
-        return key.decrypt(nonce, sealed[HEADER.size + NONCE_BYTES :], _aad(header, where, owner))
+        return key.decrypt(nonce, sealed[CIPHERTEXT:], _aad(header, place, pk, owner))
     except InvalidTag:
-        raise SealBroken(_message(where)) from None
+        return None
 
 
 def key_version_of(sealed: bytes) -> int:
@@ -75,16 +93,21 @@ def key_version_of(sealed: bytes) -> int:
     return int(HEADER.unpack_from(sealed)[2])
 
 
-def _message(where: Where) -> str:
+def broken(table: str, column: str) -> str:
+    """What to tell the operator of a value that does not open."""
     return (
-        f"a value of {where.table}.{where.column} does not open in its place: it was changed, moved"
+        f"a value of {table}.{column} does not open in its place: it was changed, moved"
         " or sealed by another root key. Compare JAWORT_KEY_FILE with the backup's."
     )
 
 
-def _aad(header: bytes, where: Where, owner: bytes) -> bytes:
-    place = _place(installation(), where.table, where.column)
-    return b"".join((header, place, _prefixed(_pk_bytes(where.pk)), _prefixed(owner)))
+def place_of(table: str, column: str) -> bytes:
+    """The part of the additional data that is the same for a whole column."""
+    return _place(installation(), table, column)
+
+
+def _aad(header: bytes, place: bytes, pk: bytes, owner: bytes) -> bytes:
+    return b"".join((header, place, LENGTH.pack(len(pk)), pk, LENGTH.pack(len(owner)), owner))
 
 
 @lru_cache(maxsize=512)
@@ -93,7 +116,7 @@ def _place(house: bytes, table: str, column: str) -> bytes:
 
 
 def _prefixed(part: bytes) -> bytes:
-    return len(part).to_bytes(2, "big") + part
+    return LENGTH.pack(len(part)) + part
 
 
 def _pk_bytes(pk: Pk) -> bytes:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from messengers import breaker, engine, outbox
 from messengers.channels import why_silent
-from messengers.engine.lines import WINDOW
+from messengers.engine.pace import FEWEST as WINDOW
 from messengers.models import Address, Channel, Dispatch
 from messengers.outbox.behind import pause_newcomers
 from messengers.rate import grant

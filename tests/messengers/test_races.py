@@ -10,12 +10,11 @@ import time
 from uuid import UUID
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 
 from messengers.engine import ledger
-from messengers.engine.claim import NEXT, RECIPIENTS, claim, load
+from messengers.engine.claim import claim, load
 from messengers.engine.open_batches import Intent, OpenBatch
-from messengers.engine.sweep import LOCK_EXPIRED
 from messengers.gates import close_gates
 from messengers.instance import current
 from messengers.models import Batch, Delivery, Gate
@@ -166,35 +165,6 @@ def test_who_lost_the_lease_writes_nothing() -> None:
 
     assert Batch.objects.get().on_wire == []
     assert set(Delivery.objects.values_list("status", flat=True)) == {"queued"}
-
-
-def test_hot_statements_use_their_indexes() -> None:
-    with connection.cursor() as cursor:  # dead rows of other tests would change the plan
-        cursor.execute("TRUNCATE messengers_dispatch, messengers_gate CASCADE")
-    channel = make_channel()
-    people = make_people(channel, 2000)
-    dispatch = make_dispatch([gate for _, gate in people])
-    ours = {"batches": [1, 2], "dispatches": [dispatch.id, dispatch.id]}
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-        cursor.execute("SET enable_seqscan = off")  # small tables would be read whole
-        plans = {
-            name: explain(statement, params)
-            for name, statement, params in (
-                ("batches_due", NEXT, [channel.id, 0, 16]),
-                ("dispatch_id_batch_id_position_", RECIPIENTS, ours),
-                ("messengers_gate_pkey", ledger.OPEN_GATES, [[gate for _, gate in people[:3]]]),
-                ("batches_leased", LOCK_EXPIRED, [100]),
-            )
-        }
-
-    for index, plan in plans.items():
-        assert index in plan, plan
-        assert "Seq Scan" not in plan, plan
-
-
-def explain(statement: str, params: list | dict) -> str:
-    return "\n".join(row[0] for row in rows("EXPLAIN " + statement, params))
 
 
 def wait_for_a_lock() -> None:

@@ -1,0 +1,193 @@
+"""The plans of the engine's statements over a million rows, as the engine itself has them made.
+
+In the suite the planner is only told of a million rows; with JAWORT_PLAN_ROWS=1000000 they are
+really there, and every statement is also run:
+
+    JAWORT_PLAN_ROWS=1000000 pytest tests/messengers/test_plans.py
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+from django.db import connection
+from psycopg import ClientCursor
+from psycopg._queries import PostgresQuery
+from psycopg.adapt import Transformer
+
+from messengers.engine import claim, ledger
+from messengers.engine.sweep import DOUBT, LOCK_EXPIRED, POISON
+from messengers.models import Dispatch
+from messengers.outbox import content_hash, control
+from messengers.sql import engine_transaction, hashes, ids, numbers, rows, words
+from tests.messengers.house import make_channel, make_content
+
+BELIEVED = 1_000_000
+REAL = int(os.environ.get("JAWORT_PLAN_ROWS", "0"))
+FEW = 2560  # rows that are really there: the planner learns from them what a million look like
+BIG = ("messengers_delivery", "messengers_gate", "messengers_address", "messengers_batch")
+FILL = (
+    """INSERT INTO messengers_address (id, channel_id, subject, sealed, created_at)
+       SELECT gen_random_uuid(), %(channel)s, gen_random_uuid(), '', now()
+         FROM generate_series(1, %(rows)s)""",
+    """INSERT INTO messengers_gate (id, address, subject, is_open, reason, changed_at)
+       SELECT gen_random_uuid(), id, subject, true, '', now() FROM messengers_address""",
+    """INSERT INTO messengers_batch (dispatch_id, channel_id, number, size, priority, status,
+              due_at, token, on_wire, counts, losses)
+       SELECT %(dispatch)s, %(channel)s, n, 256, 0, 'waiting', now(), 0, '{}', '{}', 0
+         FROM generate_series(2, %(rows)s / 256 + 1) n""",
+    """INSERT INTO messengers_delivery (dispatch_id, batch_id, position, address, gate, status,
+              cause, attempts)
+       SELECT %(dispatch)s, b.id, nth %% 256, g.address, g.id, 'queued', '', 0
+         FROM (SELECT id, address, row_number() OVER () - 1 AS nth FROM messengers_gate) g
+         JOIN messengers_batch b ON b.number = nth / 256 + 2""",
+)
+# What a table of a million rows looks like to the planner: as dense as a thousand times these.
+BELIEVE = """
+    SELECT pg_restore_relation_stats('schemaname', 'public', 'relname', relname::text,
+           'relpages', relpages, 'reltuples', (reltuples * %(factor)s)::real)
+      FROM pg_class WHERE relkind = 'r' AND reltuples > 0
+       AND relname::text LIKE ANY (%(tables)s::text[])"""
+
+Plan = dict[str, Any]
+
+
+@pytest.fixture
+def world(db: None) -> dict[str, Any]:
+    """A broadcast to a million: believed, or real. Its ids by name."""
+    channel = make_channel()
+    facts: dict[str, Any] = {
+        "channel": channel.id,
+        "dispatch": empty_dispatch(),
+        "rows": REAL or FEW,
+    }
+    with connection.cursor() as cursor:
+        for statement in FILL:
+            cursor.execute(statement, facts)
+        cursor.execute("ANALYZE")
+        if not REAL:
+            if connection.pg_version < 180000:
+                pytest.skip("The planner can be told of rows since PostgreSQL 18.")
+            tables = [f"{name}%" for name in BIG]
+            cursor.execute(BELIEVE, {"factor": BELIEVED / FEW, "tables": tables})
+    return facts
+
+
+def empty_dispatch() -> UUID:
+    content = make_content()
+    dispatch = Dispatch.objects.create(
+        kind="broadcast", content=content.to_json(), content_sha256=content_hash(content)
+    )
+    return dispatch.id
+
+
+def statements(world: dict[str, Any]) -> dict[str, tuple[str, Any]]:
+    """Everything that the engine asks for each claim, each commit and each sweep."""
+    batch = rows("SELECT batch_id FROM messengers_delivery LIMIT 1")[0][0]
+    gates = ids(row[0] for row in rows("SELECT id FROM messengers_gate LIMIT 128"))
+    dispatch: UUID = world["dispatch"]
+    months = {"first": dispatch, "last": dispatch}
+    some = months | {"batches": numbers([batch, batch + 1]), "dispatches": ids([dispatch] * 2)}
+    result = months | {
+        "dispatches": ids([dispatch] * 64),
+        "batches": numbers([batch] * 64),
+        "positions": numbers(range(64)),
+        "statuses": words(["accepted"] * 64),
+        "causes": words([""] * 64),
+        "attempts": numbers([1] * 64),
+        "waits": numbers([None] * 64),
+        "refs": hashes([None] * 64),
+    }
+    asked = {"dispatches": ids([dispatch]), "channels": ids([world["channel"]]), "epoch": dispatch}
+    return {
+        "next": (claim.NEXT, [world["channel"], 0, 16]),
+        "due channels": (claim.DUE_CHANNELS, []),
+        "take": (claim.TAKE, [25.0, numbers([batch])]),
+        "recipients": (claim.RECIPIENTS, some),
+        "lock": (ledger.LOCK, [numbers([batch]), numbers([0])]),
+        "read": (ledger.READ, asked),
+        "open gates": (ledger.OPEN_GATES, [gates]),
+        "other gates": (ledger.OTHER_GATES, [gates]),
+        "record": (ledger.RECORD, result),
+        "evidence": (ledger.EVIDENCE, result),
+        "renew": (ledger.RENEW, [numbers([batch]), words(["{1}"]), numbers([25.0])]),
+        "end leftovers": (ledger.END_LEFTOVERS, some),
+        "close": (ledger.CLOSE, some | {"wait": 0.0, "is_lost": False}),
+        "recount": (control.RECOUNT, some),
+        "expired leases": (LOCK_EXPIRED, [100]),
+        "doubt": (DOUBT, some | {"lost": "in_doubt"}),
+        "poison": (POISON, some),
+    }
+
+
+def test_a_million_rows_are_never_scanned_nor_sorted(world: dict[str, Any]) -> None:
+    with engine_transaction():
+        for name, (statement, params) in statements(world).items():
+            nodes = list(_nodes(plan_of(statement, params)))
+            for node in nodes:
+                table = node.get("Relation Name", "")
+                is_scan = node["Node Type"] == "Seq Scan" and table.startswith(BIG)
+                assert not is_scan, (name, node)
+                assert node.get("Sort Space Type", "Memory") == "Memory", (name, node)
+                if node["Node Type"] == "Sort":
+                    assert node["Plan Rows"] * node["Plan Width"] < 4_000_000, (name, node)
+
+
+def test_other_months_are_not_opened(world: dict[str, Any]) -> None:
+    with engine_transaction():
+        for name in ("recipients", "record", "evidence", "close", "recount", "doubt", "poison"):
+            statement, params = statements(world)[name]
+            seen = {
+                node["Relation Name"]
+                for node in _nodes(plan_of(statement, params))
+                if node.get("Relation Name", "").startswith("messengers_delivery_")
+                and node["Node Type"] != "ModifyTable"
+            }
+            assert len(seen) == 1, (name, seen)
+
+
+def test_an_empty_table_misleads_nobody(db: None) -> None:
+    """As when a worker has made its plans before the first broadcast, whose rows nobody counted."""
+    dispatch = empty_dispatch()
+    months = {"first": dispatch, "last": dispatch}
+    some = months | {"batches": "{1}", "dispatches": ids([dispatch])}
+    with engine_transaction():
+        for statement, params in (
+            (claim.RECIPIENTS, some),
+            (ledger.OPEN_GATES, [ids([dispatch])]),
+            (ledger.CLOSE, some | {"wait": 0.0, "is_lost": False}),
+            (control.RECOUNT, some),
+        ):
+            for node in _nodes(plan_of(statement, params)):
+                assert node["Node Type"] != "Seq Scan", (statement, node)
+
+
+def plan_of(statement: str, params: Any) -> Plan:
+    """The plan that the engine's own prepared statement gets."""
+    raw = connection.connection
+    query = PostgresQuery(Transformer(raw))
+    query.convert(statement, params)
+    count = len(query.params or ())
+    given = params if not isinstance(params, dict) else [params[name] for name in _order(query)]
+    raw.execute("DEALLOCATE ALL")
+    raw.execute(b"PREPARE looked_at AS " + query.query)
+    arguments = "(" + ",".join(["%s"] * count) + ")" if count else ""
+    analyze = "ANALYZE, " if REAL else ""
+    found = ClientCursor(raw).execute(
+        f"EXPLAIN ({analyze}FORMAT JSON) EXECUTE looked_at{arguments}", list(given)
+    )
+    plan = found.fetchone()[0]
+    return (orjson.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+
+
+def _order(query: PostgresQuery) -> list[str]:
+    return list(query._order or ())
+
+
+def _nodes(plan: Plan) -> Iterator[Plan]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from _nodes(below)
