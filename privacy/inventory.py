@@ -16,12 +16,12 @@ field that no page classifies is a problem, and a test fails for it.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
-from django.apps import AppConfig
 from django.apps import apps as django_apps
 from django.db import models
 
@@ -148,14 +148,15 @@ def _contradictions(name: str, field: Classified, column: "models.Field[Any, Any
 
 def _pages() -> dict[str, ModuleType]:
     """The page of each installed app that has one, by the app's label."""
-    configs = django_apps.get_app_configs()
-    return {
-        config.label: import_module(f"{config.name}.{PAGE}") for config in configs if _has(config)
-    }
+    found = ((config.label, _page(config.name)) for config in django_apps.get_app_configs())
+    return {label: page for label, page in found if page}
 
 
-def _has(config: AppConfig) -> bool:
-    return find_spec(f"{config.name}.{PAGE}") is not None
+@cache
+def _page(app: str) -> ModuleType | None:
+    """An app's page, if it has one. Looked for once: an erasure asks a hundred times a person."""
+    name = f"{app}.{PAGE}"
+    return import_module(name) if find_spec(name) else None
 
 
 def _tables() -> list[type[models.Model]]:
