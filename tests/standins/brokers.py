@@ -32,16 +32,17 @@ NOBODY = 65534
 
 
 class Broker:
-    """A server in a process of its own; a context manager. `start` and `stop` any number of times."""
+    """A server in a process of its own; a context manager that may be stopped and started again."""
 
     name: ClassVar[str]
 
-    def __init__(self) -> None:
+    def __init__(self, place: Path | None = None) -> None:
+        self.place = place  # where its folder is made
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.folder = Path(tempfile.mkdtemp(prefix=f"jawort-{self.name}-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"jawort-{self.name}-", dir=self.place))
         try:
             self.start()
         except BaseException:
@@ -142,8 +143,8 @@ class Rabbit(Broker):
 
     name = "rabbitmq"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, place: Path | None = None) -> None:
+        super().__init__(place)
         self.epmd_port, self.dist_port = free_port(), free_port()
         self.node = f"jawort-{secrets.token_hex(4)}@localhost"
         self.epmd: subprocess.Popen[bytes] | None = None

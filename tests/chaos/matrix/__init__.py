@@ -3,6 +3,6 @@
 Importing this registers the scenarios; `MATRIX_LONG=1` plays their long forms.
 """
 
-from tests.chaos.matrix import beats, doorbells, storms
+from tests.chaos.matrix import beats, disks, doorbells, failover, jumps, links, storms
 
-__all__ = ["beats", "doorbells", "storms"]
+__all__ = ["beats", "disks", "doorbells", "failover", "jumps", "links", "storms"]

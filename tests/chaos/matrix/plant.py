@@ -142,7 +142,10 @@ class Plant:
 
     def raise_walls(self) -> None:
         """Databases, lines, environment, tables."""
-        self.clusters = self.stack.enter_context(TemporaryClusters(on_disk=self.how["on_disk"]))
+        clusters = TemporaryClusters()
+        clusters.place = self.how["place"] or clusters.place
+        with environ(self.how["database_env"]):
+            self.clusters = self.stack.enter_context(clusters)
         for name, to in self._places().items():
             if name in self.how["lines"]:
                 self.lines[name] = self.stack.enter_context(FaultProxy(to))
@@ -178,7 +181,7 @@ class Plant:
             "KEYSTORE_URL": home.url("keystore", owner=True),
             "JAWORT_ORIGIN": f"http://127.0.0.1:{self.port}",
             "JAWORT_SMTP_URL": "smtp://127.0.0.1:1",
-            "JAWORT_VAR": str(self.folder / "var"),
+            "JAWORT_VAR": str(self.how["var"] or self.folder / "var"),
             "CELERY_BROKER_URL": self.broker.url if self.broker else "jawort-files://localhost",
             "DJANGO_SETTINGS_MODULE": "config.settings_test",
             "PYTHONUNBUFFERED": "1",
@@ -344,11 +347,23 @@ class Plant:
         """The last words of every program, for whoever has to find out."""
         parts = []
         for log in sorted(self.folder.glob("*.log")):
-            parts.append(f"--- {log.name}\n{log.read_text(errors='replace')[-1500:]}")
+            parts.append(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
         return "\n".join(parts)
 
 
 # --- Small helpers ---
+
+
+@contextlib.contextmanager
+def environ(more: Mapping[str, str] | None) -> Iterator[None]:
+    """What is started inside finds this in its environment."""
+    before = dict(os.environ)
+    os.environ.update(more or {})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def until(
@@ -450,25 +465,36 @@ def plant(
     recipients: int = 2000,
     rate: float = RATE,
     lines: tuple[str, ...] = (),
-    on_disk: bool = False,
+    place: Path | None = None,
+    var: Path | None = None,
+    broker_place: Path | None = None,
+    broker_env: Mapping[str, str] | None = None,
+    database_env: Mapping[str, str] | None = None,
     **faults: float,
 ) -> Iterator[Plant]:
-    """An installation with a broadcast ready to start. Raises `Missing` without that broker."""
+    """An installation with a broadcast ready to start. Raises `Missing` without that broker.
+
+    `place`, `var` and `broker_place` are the disks of databases, application and broker;
+    `broker_env` and `database_env` what their servers find in the environment.
+    """
     if broker != "files" and (why := missing(broker)):
         raise Missing(why)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is ended
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(BROKERS[broker]()) if broker != "files" else None
-        house = Plant(stack, server, lines=lines, on_disk=on_disk)
+        server = None
+        if broker != "files":
+            with environ(broker_env):
+                server = stack.enter_context(BROKERS[broker](broker_place))
+        how = {"lines": lines, "place": place, "var": var, "database_env": database_env}
+        house = Plant(stack, server, **how)
         house.raise_walls()
         try:
             house.open_provider(**faults)
             house.invite(recipients, rate)
             yield house
-        except BaseException:
-            print(house.complaints(), flush=True)
-            raise
         finally:
             from django.db import connections
 
             house.stop_all()
+            print(house.complaints(), flush=True)  # for whoever has to find out
             connections.close_all()

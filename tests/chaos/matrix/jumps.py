@@ -1,0 +1,148 @@
+"""Clocks that jump by two hours, forward and back, under workers, broker, beat and database.
+
+libfaketime (Debian: `apt-get install faketime`) lies to a process about the time on the wall; the
+monotonic clock stays. It reads the lie from a file, so that the clock jumps while all are at work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.chaos.matrix.plant import Missing, Plant, ask, plant
+from tests.chaos.matrix.scenes import or_skip
+from tests.chaos.scenarios import Seen, scenario
+
+LIBRARIES = (
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/local/lib/faketime/libfaketimeMT.so.1",
+)
+HOURS = ("+7200", "-7200", "+0")
+STAY_SECONDS = 8.0
+
+
+class Clock:
+    """The clock on the wall of whoever runs with `env`."""
+
+    def __init__(self, folder: Path) -> None:
+        library = next((name for name in LIBRARIES if Path(name).exists()), None)
+        if library is None:
+            raise Missing("libfaketime is not installed")
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+        self.file = folder / "clock"
+        self.set("+0")
+        self.env = {
+            "LD_PRELOAD": library,
+            "FAKETIME_TIMESTAMP_FILE": str(self.file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+
+    def set(self, offset: str) -> None:
+        """Put it forward or back by so many seconds, like "+7200"."""
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(f"{offset}\n")
+        fresh.chmod(0o644)
+        fresh.replace(self.file)
+
+    def jump_about(self) -> None:
+        for offset in HOURS:
+            self.set(offset)
+            time.sleep(STAY_SECONDS)
+
+
+@contextlib.contextmanager
+def clocks(*names: str) -> Iterator[list[Clock]]:
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="jawort-clock-") as folder:
+        Path(folder).chmod(0o755)
+        yield [Clock(Path(folder) / name) for name in names]
+
+
+@scenario(
+    "C15 worker",
+    event="the clocks of two workers, the helper and beat jump by +2 h, −2 h and back",
+    promised="no effect: leases and ticks go by other clocks",
+)
+@or_skip
+def workers() -> Seen:
+    with clocks("sender", "beat") as (mine, beats), plant(broker="redis", recipients=8000) as house:
+        house.start("sender", "sender2", "helper", **mine.env)
+        house.start("beat", **beats.env)
+        slow(house, 200)
+        house.broadcast()
+        house.until_moving(60)
+        for offset in HOURS:
+            mine.set(offset)
+            beats.set({"+7200": "-7200", "-7200": "+7200"}.get(offset, offset))
+            time.sleep(STAY_SECONDS)
+        finished = house.until_finished(90)
+        verdict = house.judged()
+    return Seen(str(verdict), finished and verdict.is_clean and not verdict.doubts)
+
+
+@scenario(
+    "C15 broker",
+    event="the clock of Redis jumps by +2 h, −2 h and back",
+    promised="no effect",
+)
+@or_skip
+def broker() -> Seen:
+    with (
+        clocks("broker") as (clock,),
+        plant(broker="redis", recipients=6000, broker_env=clock.env) as house,
+    ):
+        house.start("sender", "sender2", "helper", "beat")
+        slow(house, 200)
+        house.broadcast()
+        house.until_moving(60)
+        clock.jump_about()
+        finished = house.until_finished(90)
+        verdict = house.judged()
+    return Seen(str(verdict), finished and verdict.is_clean and not verdict.doubts)
+
+
+@scenario(
+    "C15 database",
+    event="the database's clock jumps by +2 h, and back again",
+    promised="forward: leases end early, doubt may grow, 0 doubled; back: sending goes on",
+)
+@or_skip
+def database() -> Seen:
+    with (
+        clocks("database") as (clock,),
+        plant(broker="redis", recipients=8000, database_env=clock.env) as house,
+    ):
+        believed = abs(float(ask("SELECT extract(epoch FROM clock_timestamp())")) - time.time()) < 5
+        house.start("sender", "sender2", "helper", "beat")
+        slow(house, 200)
+        house.broadcast()
+        house.until_moving(60)
+        clock.set("+7200")
+        time.sleep(STAY_SECONDS)
+        jumped = float(ask("SELECT extract(epoch FROM clock_timestamp())")) - time.time() > 7000
+        moved_ahead = house.until_moving(30)
+        clock.set("+0")
+        before = house.arrived()
+        time.sleep(2 * STAY_SECONDS)
+        moved_back = house.arrived() - before
+        finished = house.until_finished(120)
+        verdict = house.judged()
+    text = (
+        f"jumped: {believed and jumped}; {moved_ahead:.1f} s until the next message after the jump"
+        f" ahead, {moved_back} messages within {2 * STAY_SECONDS:.0f} s of the way back; {verdict}"
+    )
+    return Seen(text, finished and verdict.is_clean and jumped)
+
+
+def slow(house: Plant, rate: float) -> None:
+    """So that the broadcast lasts longer than the jumps."""
+    from messengers.models import Channel
+
+    Channel.objects.filter(id=house.channel.id).update(rate_per_second=rate)
