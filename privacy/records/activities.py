@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from privacy.inventory import Field, Klass
@@ -12,6 +12,8 @@ from privacy.models import RetentionRule
 from privacy.records.house import House
 from privacy.requests.export.words import class_name
 from privacy.retention.defaults import DATA_CLASSES
+from privacy.retention.rules import term_of
+from privacy.retention.terms import term_words
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -112,25 +114,8 @@ def categories(fields: Iterable[tuple[str, Field]]) -> list[str]:
     return [str(words) for klass, words in KLASSES.items() if klass in used]
 
 
-def term_words(rule: RetentionRule) -> str:
+def rule_words(rule: RetentionRule) -> str:
     """How long, from when, and then: "90 days from the end of the broadcast, then …"."""
     action = str(rule.get_action_display())
-    told = {"term": _length(rule), "start": gettext(rule.starts_with), "action": action}
+    told = {"term": term_words(term_of(rule)), "start": gettext(rule.starts_with), "action": action}
     return gettext("%(term)s, counted from: %(start)s. Then: %(action)s") % told
-
-
-def _length(rule: RetentionRule) -> str:
-    if rule.years_to_year_end is not None:
-        count = rule.years_to_year_end
-        words = ngettext("%(n)s year, to 31 December", "%(n)s years, to 31 December", count)
-        return words % {"n": count}
-    if rule.months is not None:
-        return ngettext("%(n)s month", "%(n)s months", rule.months) % {"n": rule.months}
-    if rule.period is None:
-        return gettext("while needed")
-    if rule.period.days:
-        return ngettext("%(n)s day", "%(n)s days", rule.period.days) % {"n": rule.period.days}
-    hours = rule.period.seconds // 3600
-    return (
-        ngettext("%(n)s hour", "%(n)s hours", hours) % {"n": hours} if hours else gettext("at once")
-    )

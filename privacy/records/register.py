@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.utils.translation import gettext as _
 
 from privacy.models import Controller, ProcessingRecord, Processor
-from privacy.records.activities import Activity, activities, categories, term_words
+from privacy.records.activities import Activity, activities, categories, rule_words
 from privacy.records.house import House
 from privacy.records.layout import Document, Section
 from privacy.records.measures import MEASURES
@@ -100,7 +100,7 @@ def _activity(house: House, activity: Activity) -> Section:
         )
     section.add("recipients", _("Recipients"), _recipients(used))
     section.add("transfers", _("Transfers to third countries"), transfer_lines(used))
-    terms = [f"{class_name(rule.data_class)}: {term_words(rule)}" for rule in ruled]
+    terms = [f"{class_name(rule.data_class)}: {rule_words(rule)}" for rule in ruled]
     section.add("terms", _("Time limits for erasure"), terms)
     return section
 

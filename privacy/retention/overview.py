@@ -4,17 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Max
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from privacy.models import RetentionItem, RetentionRule, RetentionRun
 from privacy.requests.export.words import class_name
 from privacy.retention import plans, stock
 from privacy.retention.registry import of_the_minute, of_the_night
 from privacy.retention.rules import rules_on, term_of, zone
-from privacy.retention.terms import Term
+from privacy.retention.terms import term_words
 
-HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
@@ -61,24 +58,6 @@ def next_night(now: datetime) -> datetime:
     """The next midnight of the house: the first tick after it makes the plan."""
     tomorrow = now.astimezone(zone()).date() + DAY
     return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=zone())
-
-
-def term_words(term: Term) -> str:
-    """ "30 days", "3 years, to 31 December", or "while needed"."""
-    if term.years_to_year_end is not None:
-        years = term.years_to_year_end
-        words = ngettext("%(n)d year, to 31 December", "%(n)d years, to 31 December", years)
-        return words % {"n": years}
-    if term.months is not None:
-        return ngettext("%(n)d month", "%(n)d months", term.months) % {"n": term.months}
-    if term.period is None:
-        return _("while needed")
-    if not term.period:
-        return _("at once")
-    if term.period % DAY:
-        hours = round(term.period / HOUR)
-        return ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
-    return ngettext("%(n)d day", "%(n)d days", term.period.days) % {"n": term.period.days}
 
 
 def chart(found: list[Row]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""When a time is over: pure arithmetic of dates, without a database.
+"""When a time is over, and how it is called: arithmetic of dates, without a database.
 
 Three kinds of terms, each with its own idea of an end:
 
@@ -16,6 +16,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 DAYS_PER_YEAR = 365.2425
 DAYS_PER_MONTH = DAYS_PER_YEAR / 12
 
@@ -88,3 +93,21 @@ def _first_day_not_over(today: date, months: int) -> date:
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time.min, tzinfo=zone)
+
+
+def term_words(term: Term) -> str:
+    """ "30 days", "3 years, to 31 December", or "while needed"."""
+    if term.years_to_year_end is not None:
+        years = term.years_to_year_end
+        words = ngettext("%(n)d year, to 31 December", "%(n)d years, to 31 December", years)
+        return words % {"n": years}
+    if term.months is not None:
+        return ngettext("%(n)d month", "%(n)d months", term.months) % {"n": term.months}
+    if term.period is None:
+        return _("while needed")
+    if not term.period:
+        return _("at once")
+    if term.period % DAY:
+        hours = round(term.period / HOUR)
+        return ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
+    return ngettext("%(n)d day", "%(n)d days", term.period.days) % {"n": term.period.days}

@@ -30,7 +30,7 @@ from privacy.retention import holds, night, overview, plans, proposals, stock
 from privacy.retention.defaults import DEFAULTS
 from privacy.retention.forms import HoldForm, ReviewForm, RuleForm
 from privacy.retention.rules import history_of, rule_of, term_of, zone
-from privacy.retention.terms import Term
+from privacy.retention.terms import Term, term_words
 from privacy.views.common import page, show
 
 PLANS_SHOWN = 14
@@ -89,7 +89,7 @@ def rule(request: HttpRequest, data_class: str) -> HttpResponse:
         "tab": "overview",
         "rule": holding,
         "called": class_name(data_class),
-        "term": overview.term_words(term_of(holding)),
+        "term": term_words(term_of(holding)),
         "texts": _texts(holding),
         "history": [_version(one) for one in history_of(data_class)],
         "limits": _limits(data_class),
@@ -156,7 +156,7 @@ def item(request: HttpRequest, pk: UUID) -> HttpResponse:
         "item": one,
         "called": class_name(one.data_class),
         "rule": rule,
-        "term": overview.term_words(term_of(rule)),
+        "term": term_words(term_of(rule)),
         "percent": round(100 * one.due / one.total) if one.total else 0,
         "waiting": waiting if waiting and waiting.decided_at is None else None,
         "may_read": can(actor_of(request), "retention.read"),
@@ -295,7 +295,7 @@ def _version(one: RetentionRule) -> dict[str, Any]:
     people = {user.pk: str(user) for user in User.objects.filter(pk__in=_who(one))}
     return {
         "rule": one,
-        "term": overview.term_words(term_of(one)),
+        "term": term_words(term_of(one)),
         "proposed_by": people.get(one.proposed_by, "") if one.proposed_by else "",
         "decided_by": people.get(one.decided_by, "") if one.decided_by else "",
     }
@@ -309,7 +309,7 @@ def _shown(value: object) -> str:
     if value is None or value == "":
         return "–"
     if isinstance(value, Term):
-        return overview.term_words(value)
+        return term_words(value)
     return _(value) if isinstance(value, str) else str(value)
 
 

@@ -4,10 +4,11 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils.translation import override
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from privacy.retention.terms import NoTerm, Term, add_months
+from privacy.retention.terms import NoTerm, Term, add_months, term_words
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAYS_30, MONTHS_18, YEARS_3 = Term(timedelta(days=30)), Term(months=18), Term(years_to_year_end=3)
@@ -99,3 +100,19 @@ def test_no_term_gives_no_date():
         Term().ends_at(datetime(2026, 1, 1, tzinfo=UTC), BERLIN)
     with pytest.raises(NoTerm):
         Term().starts_before(datetime(2026, 1, 1, tzinfo=UTC), BERLIN)
+
+
+@pytest.mark.parametrize(
+    ("term", "words"),
+    [
+        (YEARS_3, "3 Jahre, bis zum 31. Dezember"),
+        (Term(months=1), "1 Monat"),
+        (DAYS_30, "30 Tage"),
+        (Term(timedelta(hours=36)), "36 Stunden"),  # not "1 day"
+        (Term(timedelta(0)), "sofort"),
+        (Term(), "solange nötig"),
+    ],
+)
+def test_a_term_in_words(term, words):
+    with override("de"):
+        assert term_words(term) == words
