@@ -9,18 +9,19 @@ it is runs first and last; what a variant saves or costs is told against the mea
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from django.db import connections
 
-from messengers.engine import ledger, worker
-from messengers.engine.open_batches import Intent, OpenBatch
 from messengers.sql import rows, run
 from tests.bench.pipeline import Bench
 from tests.bench.report import Report, finish, options
 from tests.bench.world import world
 from tests.clusters import TemporaryClusters
+
+if TYPE_CHECKING:  # what it replaces can be imported only when there are settings
+    from messengers.engine.open_batches import OpenBatch
 
 PART = "checks"
 TOGETHER = 256  # results in one commit where nothing asks for more of them
@@ -57,18 +58,21 @@ def as_it_is() -> Iterator[None]:
 @contextmanager
 def without_gates() -> Iterator[None]:
     """Everybody passes unasked."""
+    from messengers.engine import ledger
 
-    def everybody(intents: Iterable[Intent]) -> ledger.Gates:
-        asked = {intent.recipient.gate for intent in intents}
-        return ledger.Gates(open={gate for gate in asked if gate is not None})
-
-    with patch.object(ledger, "ask_gates", everybody):
+    with (
+        patch.object(ledger, "ask_gates", lambda intents: ledger.Gates()),
+        patch.object(ledger.Gates, "lets", lambda self, gate: True),
+        patch.object(ledger.Gates, "verdict", lambda self, gate, **_: None),
+    ):
         yield
 
 
 @contextmanager
 def with_unlocked_gates() -> Iterator[None]:
     """The gates are read, but whoever closes one in between is not waited for."""
+    from messengers.engine import ledger
+
     with patch.object(ledger, "OPEN_GATES", ledger.OPEN_GATES.replace("FOR SHARE SKIP LOCKED", "")):
         yield
 
@@ -79,6 +83,8 @@ def without_intents() -> Iterator[None]:
 
     Nobody's gate is asked either: that question is part of the same commit.
     """
+    from messengers.engine import worker
+
     commit = worker.Worker._commit
 
     def sent_first(self: Any) -> None:
@@ -96,7 +102,7 @@ def without_intents() -> Iterator[None]:
         yield
 
 
-def _on_the_wire(batches: Sequence[OpenBatch], known: dict[int, set[int]]) -> list[Any]:
+def _on_the_wire(batches: "Sequence[OpenBatch]", known: dict[int, set[int]]) -> list[Any]:
     """The positions that came onto the wire since this was asked last."""
     found = []
     for batch in batches:
@@ -107,10 +113,13 @@ def _on_the_wire(batches: Sequence[OpenBatch], known: dict[int, set[int]]) -> li
 
 
 def _renewing(write: Callable[[list[Any]], None]) -> Any:
+    """`ledger.renew`, and `write` for what came onto the wire, in the same commit."""
+    from messengers.engine import ledger
+
     known: dict[int, set[int]] = {}
     renew = ledger.renew
 
-    def renewed(batches: Sequence[OpenBatch], lease_seconds: Sequence[float]) -> None:
+    def renewed(batches: "Sequence[OpenBatch]", lease_seconds: Sequence[float]) -> None:
         renew(batches, lease_seconds)
         if new := _on_the_wire(batches, known):
             write(new)
@@ -146,9 +155,11 @@ def with_appended_intents() -> Iterator[None]:
 @contextmanager
 def with_appended_results() -> Iterator[None]:
     """Results go into a table of their own and are folded into the deliveries batch by batch."""
+    from messengers.engine import ledger
+
     close = ledger.close
 
-    def record(batches: Iterable[OpenBatch]) -> int:
+    def record(batches: "Iterable[OpenBatch]") -> int:
         found = [
             (b.dispatch, b.id, r.recipient.position, r.verdict.status, r.recipient.attempts + 1)
             for b in batches
@@ -169,9 +180,11 @@ def with_appended_results() -> Iterator[None]:
 @contextmanager
 def with_audit_per_message() -> Iterator[None]:
     """An entry of the audit log for each answer, in its commit."""
+    from messengers.engine import ledger
+
     record = ledger.record
 
-    def audited(batches: Iterable[OpenBatch]) -> int:
+    def audited(batches: "Iterable[OpenBatch]") -> int:
         from privacy.access import Actor
         from privacy.audit import record as note
 

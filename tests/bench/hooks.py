@@ -24,6 +24,7 @@ from messengers.signature import sign
 from tests.bench.rig import TICK
 from tests.bench.sink import built, workshop
 from tests.bench.world import HOOK_SECRET, phone
+from tests.standins.brokers import Redis, missing
 
 RECORD = struct.Struct("<IQ")
 START_SECONDS = 30.0
@@ -107,7 +108,7 @@ class Load:
 class Server:
     """granian with `target`, started as `manage.py run` starts it, with `threads` threads."""
 
-    def __init__(self, target: str, port: int, threads: int) -> None:
+    def __init__(self, target: str, port: int, threads: int, broker: str) -> None:
         from config.embedded.plan import PROJECT
 
         command = [
@@ -116,7 +117,8 @@ class Server:
             *("--log-level", "warning", "--working-dir", str(PROJECT), target),
         ]
         self.port = port
-        self._process = subprocess.Popen(command, start_new_session=True)
+        env = os.environ | {"CELERY_BROKER_URL": broker}
+        self._process = subprocess.Popen(command, env=env, start_new_session=True)
 
     def wait(self) -> None:
         end = time.monotonic() + START_SECONDS
@@ -147,12 +149,23 @@ class Server:
 
 @contextmanager
 def serving(target: str, port: int, threads: int) -> Iterator[Server]:
-    server = Server(target, port, threads)
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.stop()
+    with doorbell() as broker:
+        server = Server(target, port, threads, broker)
+        try:
+            server.wait()
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def doorbell() -> Iterator[str]:
+    """The address of a Redis of our own; without one the bells ring in the server's memory."""
+    if missing(Redis.name):
+        yield "memory://"
+        return
+    with Redis() as broker:
+        yield broker.url
 
 
 def _cpu_in_session(leader: int) -> Iterator[float]:

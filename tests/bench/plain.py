@@ -27,7 +27,7 @@ _own = threading.local()
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """WSGI. The channel's id is the last part of the path."""
-    body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     headers = {name: environ.get(_wsgi_name(name), "") for name in NAMES}
     if not is_signed(HOOK_SECRET, headers, body):
         start_response("403 Forbidden", [("content-length", "0")])

@@ -68,17 +68,30 @@ def with_tls() -> Path:
 class Sink:
     """One provider on loopback; a context manager. Latencies in milliseconds, shares 0 to 1."""
 
-    def __init__(self, *, tls: bool = False, smtp: bool = False, **options: float) -> None:
+    def __init__(
+        self,
+        *,
+        tls: bool = False,
+        smtp: bool = False,
+        latency_ms: float = 0.0,
+        slow_share: float = 0.0,
+        slow_ms: float = 0.0,
+        status: int = 0,
+        status_share: float = 0.0,
+        retry_after: int = 1,
+    ) -> None:
         self.is_tls = tls
         self.is_smtp = smtp
         self.ca_file = ""
-        self._options = [
-            part
-            for name, value in options.items()
-            for part in (f"--{name.removesuffix('_ms').replace('_', '-')}", str(value))
-            if value
-        ]
-        self._options = [_spelled(part) for part in self._options]
+        manners = {
+            "--latency": latency_ms,
+            "--slow-share": slow_share,
+            "--slow-ms": slow_ms,
+            "--status": status,
+            "--status-share": status_share,
+            "--retry-after": retry_after,
+        }
+        self._options = [str(part) for pair in manners.items() for part in pair]
 
     def __enter__(self) -> Self:
         command = [str(with_tls() if self.is_tls else built("sink.c")), *self._options]
@@ -117,10 +130,6 @@ class Sink:
             line.sendall(b"GET /stats HTTP/1.1\r\n\r\n")
             found: dict[str, Any] = json.loads(line.recv(4096).partition(b"\r\n\r\n")[2])
         return found
-
-
-def _spelled(part: str) -> str:
-    return {"--slow": "--slow-ms"}.get(part, part)
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:

@@ -46,10 +46,10 @@ class Mails:
         self.channel = make_channel("", kind="email", settings={"from_address": "a@example.org"})
         make_crowd(self.channel, messages, identifier=mail_address)
 
-    def engine(self, name: str, workers: int, connections: int, **manners: float) -> Cost:
+    def engine(self, name: str, workers: int, connections: int, latency_ms: float = 0.0) -> Cost:
         from messengers.models import Channel
 
-        with Sink(smtp=True, **manners) as sink:
+        with Sink(smtp=True, latency_ms=latency_ms) as sink:
             Channel.objects.filter(id=self.channel).update(settings=settings(sink, connections))
             dispatch = start_broadcast(self.channel, self.messages)
             cost = Cost(self.messages)

@@ -8,7 +8,6 @@
 
 import string
 from collections import deque
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -74,15 +73,14 @@ def _take(dispatch: UUID, template: string.Template) -> list[Person]:
             return []
         people = rows(READ, [dispatch, found[0][0]])
     ring = KeyRing.load({row[3] for row in people})
-    return [(found[0][0], row[0], *_open(ring, row, template)) for row in people]
-
-
-def _open(ring: KeyRing, row: tuple[Any, ...], template: string.Template) -> tuple[str, str]:
-    _, _, address, subject, sealed, profile = row
-    phone = ring.open(subject, Where("messengers_address", "sealed", address), sealed).decode()
-    place = Where("messengers_address", "profile_sealed", address)
-    names = orjson.loads(ring.open(subject, place, profile))
-    return phone, template.substitute(names)
+    phones = ring.opener("messengers_address", "sealed")
+    profiles = ring.opener("messengers_address", "profile_sealed")
+    batch, opened = found[0][0], []
+    for position, _, address, subject, sealed, profile in people:
+        names = orjson.loads(profiles(subject, address, profile))
+        phone = phones(subject, address, sealed).decode()
+        opened.append((batch, position, phone, template.substitute(names)))
+    return opened
 
 
 def _template() -> string.Template:

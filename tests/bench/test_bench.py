@@ -41,9 +41,11 @@ def calls(sink: Sink, number: int) -> tuple[list[HttpResponse], float]:
     began = time.monotonic()
     for index in range(number):
         transport.submit(index, request, 20.0)
-    answers = []
+    answers: list[HttpResponse] = []
     while transport.in_flight:
-        answers += [answer for _, answer in transport.poll(1.0)]
+        for _, answer in transport.poll(1.0):
+            assert isinstance(answer, HttpResponse)
+            answers.append(answer)
     transport.close()
     return answers, time.monotonic() - began
 
@@ -145,7 +147,7 @@ def test_prepared_hooks_are_signed_and_arrive_at_their_moment():
     assert not adapter_of(Channel.objects.get(id=channel)).verify(headers, body + b" ")
 
 
-def test_samples_become_stages_and_a_picture():
+def test_samples_become_stages_and_a_picture() -> None:
     stacks: Counter[str] = Counter()
     with sampled(stacks):
         end = time.process_time() + 0.1

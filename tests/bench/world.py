@@ -209,11 +209,11 @@ def start_broadcast(channel: UUID, recipients: int) -> UUID:
 
 
 def take_snapshot(recipients_sql: str, params: list[Any]) -> UUID:
+    from messengers.contract import Content
     from messengers.models import Dispatch
     from messengers.outbox import content_hash, start_dispatch
-    from tests.messengers.house import make_content
 
-    content = make_content(TEXT)
+    content = Content(TEXT, language="de", subject="Die Straßenbahn fährt wieder")
     with transaction.atomic():
         dispatch = Dispatch.objects.create(
             kind="broadcast", content=content.to_json(), content_sha256=content_hash(content)
