@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import connection
 
 from broadcasts.errors import BadAudience
+from broadcasts.models import SendingRules
 from broadcasts.schedule import start_of_day
 from messengers.models import MAX_BATCH, Channel, Delivery, Dispatch
 from subscriptions.audience import has_customers, recipients_sql
@@ -93,15 +94,21 @@ class Reach:
 
 
 def recipients(
-    newsletter: Newsletter, rule: Rule, channels: Sequence[Channel], now: datetime
+    newsletter: Newsletter,
+    rule: Rule,
+    channels: Sequence[Channel],
+    now: datetime,
+    *,
+    is_urgent: bool = False,
 ) -> tuple[str, list[Any]]:
     """SQL and parameters that select (address_id, gate_id, channel_id) of who gets it now.
 
-    Raises `BadAudience` for a rule that names what is gone.
+    `is_urgent` passes the cap where the newsletter's rules say so, and counts against it all the
+    same. Raises `BadAudience` for a rule that names what is gone.
     """
     sql, params = _everybody(newsletter, rule, channels)
     day = start_of_day(now, newsletter.time_zone)
-    if not _cap_can_bite(newsletter, day):
+    if not _cap_can_bite(newsletter, day, is_urgent):
         return sql, list(params)
     had_enough = [
         str(Dispatch.Kind.BROADCAST), newsletter.pk, day, NOT_COUNTED, newsletter.daily_cap
@@ -110,13 +117,20 @@ def recipients(
     return wrapped, [*params, *had_enough]
 
 
-def reach(newsletter: Newsletter, rule: Rule, channels: Sequence[Channel], now: datetime) -> Reach:
+def reach(
+    newsletter: Newsletter,
+    rule: Rule,
+    channels: Sequence[Channel],
+    now: datetime,
+    *,
+    is_urgent: bool = False,
+) -> Reach:
     """Count the audience by channel; nobody is named and nothing is written. May raise the same."""
     sql, params = _everybody(newsletter, rule, channels)
     everybody = _count(sql, params)
     counted = everybody
-    if _cap_can_bite(newsletter, start_of_day(now, newsletter.time_zone)):
-        sql, params = recipients(newsletter, rule, channels, now)
+    if _cap_can_bite(newsletter, start_of_day(now, newsletter.time_zone), is_urgent):
+        sql, params = recipients(newsletter, rule, channels, now, is_urgent=is_urgent)
         counted = _count(sql, params)
     shares = (Share(channel, counted.get(channel.pk, 0)) for channel in channels)
     return Reach(
@@ -135,8 +149,10 @@ def _everybody(
         raise BadAudience(str(error)) from None
 
 
-def _cap_can_bite(newsletter: Newsletter, day: datetime) -> bool:
+def _cap_can_bite(newsletter: Newsletter, day: datetime, is_urgent: bool) -> bool:
     """Whether anybody can have had enough: as many broadcasts went out today as the cap allows."""
+    if is_urgent and SendingRules.of(newsletter).urgent_passes_cap:
+        return False
     today = Dispatch.objects.filter(
         kind=Dispatch.Kind.BROADCAST, newsletter=newsletter.pk, created_at__gte=day
     )

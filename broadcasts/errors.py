@@ -46,6 +46,12 @@ class TestRefused(BroadcastError):
         self.code = code
 
 
+class ReasonMissing(BroadcastError):
+    """This is not done without saying why."""
+
+    code = "reason_missing"
+
+
 class ScheduleRefused(BroadcastError):
     """The time cannot be taken; `code` is past, too_far, bad_time or quiet_hours."""
 

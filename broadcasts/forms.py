@@ -1,7 +1,7 @@
 """What editors fill in. A form reads and checks; actions write."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from broadcasts.actions.write import Fields
 from broadcasts.content import MAX_BUTTONS, MAX_LABEL, MAX_URL, ButtonData, channels_of, message
 from broadcasts.media import MAX_UPLOAD_BYTES
-from broadcasts.models import Broadcast, Media
+from broadcasts.models import Broadcast, Media, SendingRules
 from broadcasts.queries.lists import DeskFilter
 from broadcasts.words import refused, topic_name
 from messengers.contract import Content as Message
@@ -26,6 +26,7 @@ LIVES = [
     ("24", _("1 day")),
     ("72", _("3 days")),
 ]
+TRIAL_SIZES = (20, 50, 100, 256, 1000)
 # The parts of a rule that the form can say: field -> word of subscriptions.audience.
 RULE_WORDS = {
     "topics": "topic",
@@ -111,6 +112,15 @@ class BroadcastForm(forms.Form):
         label=_("Written by a machine (AI) and not reviewed by the editors"),
         help_text=_("Then the message says so in its first line (Art. 50(4) AI Act)."),
     )
+    canary_size = forms.TypedChoiceField(
+        label=_("Trial batch"),
+        required=False,
+        coerce=int,
+        empty_value=None,
+        help_text=_(
+            "A few readers get it first; the others wait for the outcome. Urgent news have none."
+        ),
+    )
     is_urgent = forms.BooleanField(
         label=_("Urgent: send it in the quiet hours too"), required=False
     )
@@ -156,6 +166,7 @@ class BroadcastForm(forms.Form):
         if self.draft and self.draft.segment is None and read_rule(self.draft.audience) is None:
             ways.append((KEPT, _("The rule it has")))
         self._choices("who", ways)
+        self._choices("canary_size", trial_sizes(SendingRules.of(self.newsletter).canary_size))
         self.fields["who"].initial = EVERYBODY
 
     def _choices(self, name: str, choices: list[tuple[str, Any]]) -> None:
@@ -265,7 +276,15 @@ class BroadcastForm(forms.Form):
             "is_urgent": data["is_urgent"],
             "urgent_why": data["urgent_why"].strip() if data["is_urgent"] else "",
             "expires_after": data["expires_after"],
+            "canary_size": data["canary_size"],
         }
+
+
+def trial_sizes(by_rule: int) -> list[tuple[str, Any]]:
+    """How many may go first; the newsletter's own rule above all."""
+    usual = _("As usual: %(count)d people") if by_rule else _("As usual: none")
+    sizes = [(str(size), _("%(count)d people") % {"count": size}) for size in TRIAL_SIZES]
+    return [("", usual % {"count": by_rule} if by_rule else usual), ("0", _("None")), *sizes]
 
 
 def initial_of(draft: Broadcast) -> dict[str, Any]:
@@ -282,6 +301,7 @@ def initial_of(draft: Broadcast) -> dict[str, Any]:
         "is_urgent": draft.is_urgent,
         "urgent_why": draft.urgent_why,
         "expires_after": _hours(draft.expires_after),
+        "canary_size": "" if draft.canary_size is None else str(draft.canary_size),
         "segment": draft.segment,
         **_audience_of(draft),
     }
@@ -386,11 +406,56 @@ class DeskFilterForm(forms.Form):
 
 
 class DoubtForm(forms.Form):
-    """A person's decision about one delivery in doubt."""
+    """A person's decision about one delivery in doubt, or about all of one cause."""
 
-    delivery = forms.IntegerField()
+    delivery = forms.IntegerField(required=False)
+    cause = forms.CharField(max_length=16, required=False)
     decision = forms.ChoiceField(
         choices=[("sent", "sent"), ("not_sent", "not_sent"), ("resend", "resend")]
+    )
+
+
+class RulesForm(forms.ModelForm):  # type: ignore[type-arg]
+    """How careful a newsletter's broadcasts are."""
+
+    class Meta:
+        model = SendingRules
+        fields: ClassVar = [
+            "canary_size",
+            "canary_minutes",
+            "failures_percent",
+            "doubts_percent",
+            "opt_outs_percent",
+            "urgent_passes_cap",
+        ]
+        help_texts: ClassVar = {
+            "canary_size": _(
+                "So many go first, shared out over the channels; the others wait for the outcome. "
+                "0 means that everybody gets it at once."
+            ),
+            "urgent_passes_cap": _(
+                "What you promise your readers about how often you write should allow for this."
+            ),
+        }
+
+
+class PolicyForm(forms.Form):
+    """What happens to doubts on a channel, and why."""
+
+    policy = forms.ChoiceField(
+        label=_("When nobody can know whether a message arrived"),
+        choices=Channel.OnDoubt.choices,
+        widget=forms.RadioSelect,
+        help_text=_(
+            "“Send again by itself” may write to somebody twice. It suits urgent alarms, where "
+            "twice is better than never."
+        ),
+    )
+    reason = forms.CharField(
+        label=_("Why"),
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("Kept with your choice. No names of readers."),
     )
 
 

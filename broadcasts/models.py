@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Self
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -54,6 +55,13 @@ class Broadcast(models.Model):
         CANCELLED = "cancelled", _("Cancelled")
         EXPIRED = "expired", _("Expired")
 
+    class Canary(models.TextChoices):
+        NONE = "", _("None")
+        WAITING = "waiting", _("Its outcome is awaited")
+        PASSED = "passed", _("Went well")
+        STOPPED = "stopped", _("Stopped the broadcast")
+        OVERRULED = "overrule", _("Sent on by a person")
+
     TRANSITIONS: ClassVar[dict[str, tuple[str, ...]]] = {
         Status.DRAFT: (Status.SCHEDULED, Status.RUNNING),
         # Back to a draft: by a person, or because the start was refused when its time came.
@@ -80,6 +88,15 @@ class Broadcast(models.Model):
     dispatch = models.UUIDField(null=True, unique=True)  # messengers.Dispatch
     start_key = models.CharField(max_length=64, blank=True)  # idempotency key of the start click
     expires_after = models.DurationField(null=True, blank=True)
+    # The trial batch: how many people go first (None: as the newsletter's rules say), how many
+    # batches these are, and what came of it.
+    canary_size = models.PositiveSmallIntegerField(null=True, blank=True)
+    canary_batches = models.PositiveSmallIntegerField(default=0, db_default=0)
+    canary = models.CharField(
+        max_length=8, choices=Canary.choices, default=Canary.NONE, db_default="", blank=True
+    )
+    canary_done_at = models.DateTimeField(null=True)  # when the last of its answers had come
+    canary_found = models.JSONField(null=True)  # people, failures, doubts, opt_outs
     left_out = models.PositiveIntegerField(default=0)  # had their broadcasts of the day already
     bases = models.JSONField(default=dict)  # legal basis -> recipients, as they were at the start
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -146,6 +163,55 @@ class Broadcast(models.Model):
         if not rows.update(status=to, **changes):
             raise LostRace(f"broadcast {self.pk} is no longer {self.status}")
         self.refresh_from_db()
+
+
+class SendingRules(models.Model):
+    """How careful a newsletter's broadcasts are; one without a row has the defaults."""
+
+    newsletter = models.OneToOneField(Newsletter, on_delete=models.CASCADE, primary_key=True)
+    canary_size = models.PositiveSmallIntegerField(
+        _("People in the trial batch"), default=0, validators=[MaxValueValidator(5000)]
+    )
+    canary_minutes = models.PositiveSmallIntegerField(
+        _("Minutes to wait for what they say"), default=5, validators=[MaxValueValidator(1440)]
+    )
+    failures_percent = models.PositiveSmallIntegerField(
+        _("Stop above so many percent refused"), default=10, validators=[MaxValueValidator(100)]
+    )
+    doubts_percent = models.PositiveSmallIntegerField(
+        _("Stop above so many percent in doubt"), default=5, validators=[MaxValueValidator(100)]
+    )
+    opt_outs_percent = models.PositiveSmallIntegerField(
+        _("Stop above so many percent who leave"), default=2, validators=[MaxValueValidator(100)]
+    )
+    urgent_passes_cap = models.BooleanField(
+        _("Urgent broadcasts reach those, too, who had their broadcasts of the day"), default=False
+    )
+
+    newsletter_path: ClassVar[str] = "newsletter_id"
+
+    @classmethod
+    def of(cls, newsletter: Newsletter) -> "SendingRules":
+        """The rules of a newsletter, stored or not."""
+        found = cls.objects.filter(newsletter=newsletter).first()
+        return found or cls(newsletter=newsletter)
+
+
+class DoubtPolicy(models.Model):
+    """That somebody chose what happens to doubts on a channel, and why. Rows are only added."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="+")
+    policy = models.CharField(max_length=6, choices=Channel.OnDoubt.choices)
+    reason = models.CharField(max_length=300)
+    chosen_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    chosen_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-chosen_at"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(reason=""), name="a_policy_has_a_reason")
+        ]
 
 
 class Content(models.Model):

@@ -45,9 +45,14 @@ DATA = AppData(
         **_nothing(
             "Broadcast", "is_urgent urgent_why dispatch start_key expires_after left_out bases"
         ),
+        **_nothing("Broadcast", "canary canary_size canary_batches canary_done_at canary_found"),
         **_nothing("Broadcast", "created_at edited_at started_at finished_at"),
         "Broadcast.created_by": _AUTHOR,
         "Broadcast.started_by": _AUTHOR,
+        **_nothing("SendingRules", "newsletter canary_size canary_minutes failures_percent"),
+        **_nothing("SendingRules", "doubts_percent opt_outs_percent urgent_passes_cap"),
+        **_nothing("DoubtPolicy", "id channel policy reason chosen_at"),
+        "DoubtPolicy.chosen_by": _AUTHOR,
         **_nothing("Content", "broadcast language markdown buttons image image_alt is_ai_text"),
         **_nothing("Schedule", "id broadcast local_time time_zone fire_at"),
         "Schedule.scheduled_by": _AUTHOR,

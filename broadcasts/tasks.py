@@ -9,14 +9,22 @@ from broadcasts import actions
 
 log = structlog.get_logger(__name__)
 # What a tick does, in this order. One that breaks does not keep the others from their work.
-STEPS = (actions.fire_due, actions.follow_dispatches, actions.keep_quiet_hours)
+STEPS = (
+    actions.fire_due,
+    actions.follow_dispatches,
+    actions.keep_quiet_hours,
+    actions.judge_trials,
+    actions.go_on_after_breakers,
+    actions.resend_doubts,
+)
 HOURLY = (actions.forget_test_addresses, actions.forget_unused_pictures)
 TIDIED = "broadcasts.tidied"
 
 
 @shared_task(name="broadcasts.tasks.tick")
 def tick() -> None:
-    """Every ten seconds: start what is due, follow what is sent, keep the quiet hours; tidy up.
+    """Every ten seconds: start what is due, follow what is sent, keep the quiet hours, judge
+    trials, try again what lost its answers; tidy up.
 
     May run twice and in parallel: each of these holds or finds its row once (see there).
     """

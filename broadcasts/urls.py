@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from broadcasts.views import compose, desk, outcome, sending
+from broadcasts.views import compose, desk, doubts, outcome, rules, sending
 
 urlpatterns = [
     path("desk/", desk.index, name="desk"),
@@ -35,5 +35,7 @@ urlpatterns = [
     path("desk/broadcasts/<uuid:pk>/retry/", sending.retry, name="broadcast_retry"),
     path("desk/broadcasts/<uuid:pk>/progress/", outcome.show_progress, name="broadcast_progress"),
     path("desk/broadcasts/<uuid:pk>/results.csv", outcome.results_csv, name="broadcast_results"),
-    path("desk/broadcasts/<uuid:pk>/doubts/", outcome.doubts, name="broadcast_doubts"),
+    path("desk/broadcasts/<uuid:pk>/doubts/", doubts.doubts, name="broadcast_doubts"),
+    path("desk/newsletters/<uuid:pk>/sending/", rules.rules, name="newsletter_rules"),
+    path("desk/channels/<uuid:pk>/doubts/", rules.doubt_policy, name="channel_doubts"),
 ]

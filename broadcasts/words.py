@@ -1,6 +1,6 @@
 """What is said to an editor about states, reasons and refusals."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import formats, timezone
@@ -13,7 +13,7 @@ from broadcasts.errors import (
     QuietHours,
     ScheduleRefused,
 )
-from broadcasts.models import Broadcast
+from broadcasts.models import Broadcast, SendingRules
 from broadcasts.schedule import Clock, Moment, zone_of
 from messengers.problems import explain
 from subscriptions.models import Newsletter, Topic
@@ -45,7 +45,18 @@ WHYS = {
     "already_started": _("It had been started before."),
     "auth_config": _("A messenger refuses our access: the channel's settings need a look."),
     "unreachable": _("A messenger could not be reached."),
-    "too_many_doubts": _("Too many answers were lost: a person should look before it goes on."),
+    "too_many_doubts": _(
+        "Too many answers were lost on a channel, and nobody could say who got the message. It "
+        "waits there, and is tried again by itself with a few messages. Replies go on."
+    ),
+    "limit_reached": _(
+        "The messenger limits our account, for instance because readers called messages spam. "
+        "Waiting does not mend that: look there before it goes on."
+    ),
+    "restored": _("The database was restored: look how far it came before it goes on."),
+    "canary_failures": _("The trial batch has stopped it: too many of its messages were refused."),
+    "canary_doubts": _("The trial batch has stopped it: too many of its answers were lost."),
+    "canary_opt_outs": _("The trial batch has stopped it: too many of its readers left."),
 }
 
 REFUSALS = {
@@ -66,6 +77,7 @@ REFUSALS = {
     "bad_address": _("This is no address of the chosen channel."),
     "too_many": _("Ten tests an hour are the limit. Try again later."),
     "too_many_addresses": _("You have five test addresses already. Remove one of them first."),
+    "reason_missing": _("Say why: the choice is kept with its reason."),
     "no_user": _("A test goes to a member of staff, so it needs one who is signed in."),
     "too_big": _("The file is larger than 10 MB. Make the picture smaller."),
     "not_a_picture": _("This is no picture that can be read. Use JPEG, PNG, WebP or GIF."),
@@ -133,6 +145,30 @@ def describe_rule(rule: dict[str, Any], newsletter: Newsletter) -> list[tuple[st
     if not isinstance(parts, list) or any(len(part) != 1 for part in parts):
         return [(gettext("Audience"), gettext("A rule of its own"))]
     return [_part(kind, value, newsletter) for part in parts for kind, value in part.items()]
+
+
+def trial_words(broadcast: Broadcast) -> str:
+    """How the trial batch stands; "" if there is none."""
+    if broadcast.canary == Broadcast.Canary.WAITING:
+        return _trial_is_awaited(broadcast)
+    found = broadcast.canary_found
+    if not found or broadcast.canary == Broadcast.Canary.NONE:
+        return ""
+    told = gettext(
+        "Trial batch: %(people)d people, %(failures)d refused, %(doubts)d in doubt, "
+        "%(opt_outs)d left."
+    ) % {name: found.get(name, 0) for name in ("people", "failures", "doubts", "opt_outs")}
+    return f"{told} {Broadcast.Canary(broadcast.canary).label}."
+
+
+def _trial_is_awaited(broadcast: Broadcast) -> str:
+    if broadcast.canary_done_at is None:
+        return gettext("The trial batch is being sent; everybody else waits for its outcome.")
+    wait = timedelta(minutes=SendingRules.of(broadcast.newsletter).canary_minutes)
+    at = local_time(broadcast.canary_done_at + wait, broadcast.newsletter.time_zone)
+    return gettext(
+        "The trial batch is out. If not too many leave, everybody else follows at %(time)s."
+    ) % {"time": at}
 
 
 def topic_name(topic: Topic) -> str:

@@ -6,6 +6,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from broadcasts.actions.people import locked, user_of
+from broadcasts.actions.rules import hash_of
+from broadcasts.actions.trial import set_aside
 from broadcasts.audience import reach, recipients
 from broadcasts.content import channels_of, message_of, problems_of
 from broadcasts.errors import (
@@ -77,7 +79,8 @@ def _channels_with_people(
     broadcast: Broadcast, newsletter: Newsletter, now: datetime
 ) -> list[Channel]:
     """The channels that somebody is reached on; the content has to fit each of them."""
-    found = reach(newsletter, broadcast.rule, channels_of(newsletter), now)
+    channels = channels_of(newsletter)
+    found = reach(newsletter, broadcast.rule, channels, now, is_urgent=broadcast.is_urgent)
     if not found.total:
         raise NoAudience(f"nobody is in the audience of broadcast {broadcast.pk}.")
     broadcast.left_out = found.left_out
@@ -96,7 +99,9 @@ def _freeze(
     now: datetime,
 ) -> Broadcast:
     dispatch = _dispatch(broadcast, newsletter, now)
-    sql, params = recipients(newsletter, broadcast.rule, channels, now)
+    sql, params = recipients(
+        newsletter, broadcast.rule, channels, now, is_urgent=broadcast.is_urgent
+    )
     try:
         size = start_dispatch(dispatch=dispatch, recipients_sql=sql, params=params)
     except FooterMissing:
@@ -105,6 +110,7 @@ def _freeze(
     if not size:
         raise NoAudience(f"everybody left the audience of broadcast {broadcast.pk} just now.")
     bases = _bases(size, owed_a_footer(dispatch.pk))
+    set_aside(broadcast, newsletter, dispatch.pk)
     broadcast.advance(
         Broadcast.Status.RUNNING,
         dispatch=dispatch.pk,
@@ -114,6 +120,8 @@ def _freeze(
         left_out=broadcast.left_out,
         audience=broadcast.rule,
         bases=bases,
+        canary=broadcast.canary,
+        canary_batches=broadcast.canary_batches,
     )
     _record(broadcast, actor, size, dispatch.content_sha256)
     return broadcast
@@ -135,19 +143,17 @@ def _dispatch(broadcast: Broadcast, newsletter: Newsletter, now: datetime) -> Di
 
 
 def _record(broadcast: Broadcast, actor: Actor, size: int, content_sha256: str) -> None:
-    audit.record(
-        "broadcast.started",
-        actor=actor,
-        obj="broadcast",
-        ref=broadcast.pk,
-        facts={
-            "recipients": size,
-            "left_out": broadcast.left_out,
-            "urgent": broadcast.is_urgent,
-            "content": content_sha256,
-            "customers": broadcast.bases.get(LegalBasis.EXISTING_CUSTOMER, 0),
-        },
-    )
+    facts: dict[str, int | str | bool] = {
+        "recipients": size,
+        "left_out": broadcast.left_out,
+        "urgent": broadcast.is_urgent,
+        "content": content_sha256,
+        "customers": broadcast.bases.get(LegalBasis.EXISTING_CUSTOMER, 0),
+        "canary_batches": broadcast.canary_batches,
+    }
+    if broadcast.is_urgent:
+        facts["reason"] = hash_of(broadcast.urgent_why)
+    audit.record("broadcast.started", actor=actor, obj="broadcast", ref=broadcast.pk, facts=facts)
 
 
 def _bases(size: int, customers: int) -> dict[str, int]:

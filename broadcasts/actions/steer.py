@@ -1,6 +1,7 @@
 """Steering what has been started: pause, go on, cancel, try again, and follow its dispatch."""
 
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -8,19 +9,22 @@ from django.db.models import Q
 from django.utils import timezone
 
 from broadcasts.actions.people import locked
+from broadcasts.actions.rules import hash_of
 from broadcasts.actions.start import asleep_until, require_waking_hours
+from broadcasts.actions.trial import keep_aside
 from broadcasts.errors import IllegalTransition, LostRace
 from broadcasts.models import Broadcast
-from messengers import outbox
-from messengers.models import Delivery, Dispatch
+from messengers import breaker, outbox
+from messengers.models import Channel, Delivery, Dispatch
 from privacy import audit
 from privacy.access import Actor, require
 from subscriptions.models import Subscription
 
-Status = Broadcast.Status
+Status, Canary = Broadcast.Status, Broadcast.Canary
 HOUSE = Actor.system("broadcasts")
 BY_STAFF = "staff"
 QUIET = "quiet_pause"
+RESENT_WITHIN = timedelta(days=2)  # of the start; what is older is no news any more
 # What the dispatch says -> what it means for the broadcast.
 FOLLOWED = {
     Dispatch.Status.RUNNING: Status.RUNNING,
@@ -41,15 +45,37 @@ def pause(*, broadcast: Broadcast, actor: Actor) -> Broadcast:
 
 
 @transaction.atomic
-def resume(*, broadcast: Broadcast, actor: Actor) -> Broadcast:
-    """Go on with whoever is still waiting. Raises `QuietHours` while the readers are asleep."""
+def resume(*, broadcast: Broadcast, actor: Actor, urgent_why: str = "") -> Broadcast:
+    """Go on with whoever is still waiting. Raises `QuietHours` while the readers are asleep.
+
+    `urgent_why` makes it urgent from now on: then it does not wait for the morning. Behind an open
+    circuit breaker a few messages try the channel first. Whoever goes on after a trial batch that
+    has stopped it overrules that.
+    """
     row = _for_steering(broadcast, actor)
     if row.status != Status.PAUSED:
         raise IllegalTransition(f"broadcast {row.pk} is {row.status}: only a paused one goes on.")
+    if reason := urgent_why.strip():
+        _make_urgent(row, reason, actor)
     require_waking_hours(row, row.newsletter, timezone.now())
-    row.advance(Status.RUNNING)
-    outbox.resume(_dispatch_of(row))
+    overruled = {"canary": Canary.OVERRULED} if row.canary == Canary.STOPPED else {}
+    _go_on(row, **overruled)
     return _noted(row, actor, "broadcast.resumed")
+
+
+def _make_urgent(row: Broadcast, reason: str, actor: Actor) -> None:
+    """Audited with the hash of its reason; the words stand with the broadcast."""
+    row.is_urgent, row.urgent_why = True, reason[:200]
+    row.save(update_fields=["is_urgent", "urgent_why"])
+    facts: dict[str, int | str | bool] = {"reason": hash_of(row.urgent_why)}
+    audit.record("broadcast.made_urgent", actor=actor, obj="broadcast", ref=row.pk, facts=facts)
+
+
+def _go_on(row: Broadcast, **changes: object) -> None:
+    """Let a paused broadcast run; the rest of a trial batch still waits for its outcome."""
+    row.advance(Status.RUNNING, **changes)
+    outbox.resume(_dispatch_of(row))
+    keep_aside(row)
 
 
 @transaction.atomic
@@ -97,13 +123,86 @@ def retry_failed(*, broadcast: Broadcast, actor: Actor) -> int:
 def settle_doubt(*, broadcast: Broadcast, delivery: int, decision: str, actor: Actor) -> None:
     """A person decides about one delivery in doubt; the outbox writes who decided what.
 
-    Raises `Delivery.DoesNotExist` for one of another broadcast, `NotInDoubt` for a settled one.
+    Raises `Delivery.DoesNotExist` for one of another broadcast, `NotInDoubt` for a settled one,
+    `QuietHours` for one that would be sent again while the readers are asleep.
     """
-    row = _for_steering(broadcast, actor)
+    row = _for_deciding(broadcast, decision, actor)
     found = Delivery.objects.filter(dispatch_id=_dispatch_of(row)).get(pk=delivery)
     outbox.settle_doubt(found.pk, decision, actor)
+    _reopen(row, decision)
+
+
+@transaction.atomic
+def settle_doubts(
+    *, broadcast: Broadcast, causes: Collection[str], decision: str, actor: Actor
+) -> int:
+    """A person decides for all that are in doubt for these causes; how many. Raises the same."""
+    row = _for_deciding(broadcast, decision, actor)
+    number = outbox.settle_causes(_dispatch_of(row), causes, decision, actor)
+    _reopen(row, decision)
+    return number
+
+
+def _for_deciding(broadcast: Broadcast, decision: str, actor: Actor) -> Broadcast:
+    row = _for_steering(broadcast, actor)
+    if decision == outbox.Decision.RESEND:
+        require_waking_hours(row, row.newsletter, timezone.now())
+    return row
+
+
+def _reopen(row: Broadcast, decision: str) -> None:
     if decision == outbox.Decision.RESEND and row.status == Status.FINISHED:
         row.advance(Status.RUNNING, finished_at=None)
+
+
+def resend_doubts(now: datetime) -> int:
+    """Send again what is in doubt where an administrator has chosen so; how many messages.
+
+    Only of broadcasts of the last days, and not while their readers are asleep. May run twice.
+    """
+    channels = Channel.objects.filter(on_doubt=Channel.OnDoubt.RESEND)
+    rows = Broadcast.objects.filter(
+        newsletter__channels__in=channels,
+        status__in=[Status.RUNNING, Status.FINISHED],
+        started_at__gte=now - RESENT_WITHIN,
+    )
+    return sum(_resend(pk, now) for pk in rows.values_list("pk", flat=True).distinct())
+
+
+@transaction.atomic
+def _resend(pk: UUID, now: datetime) -> int:
+    row = Broadcast.objects.select_for_update(no_key=True).get(pk=pk)
+    if row.status not in (Status.RUNNING, Status.FINISHED) or asleep_until(
+        row, row.newsletter, now
+    ):
+        return 0
+    number = outbox.resend_by_policy(_dispatch_of(row), HOUSE)
+    if number:
+        _reopen(row, outbox.Decision.RESEND)
+    return number
+
+
+def go_on_after_breakers(now: datetime) -> int:
+    """Try channels again whose breaker has been open for long enough; how many broadcasts go on.
+
+    The oldest broadcast tries first; the others follow when its breaker has closed. May run twice.
+    """
+    rows = Broadcast.objects.filter(status=Status.PAUSED, status_why=breaker.WHY)
+    return sum(
+        _try_again(pk, now) for pk in rows.order_by("started_at").values_list("pk", flat=True)
+    )
+
+
+@transaction.atomic
+def _try_again(pk: UUID, now: datetime) -> bool:
+    row = Broadcast.objects.select_for_update(no_key=True).get(pk=pk)
+    if row.status != Status.PAUSED or row.status_why != breaker.WHY:
+        return False
+    if asleep_until(row, row.newsletter, now) or not breaker.may_go_on(_dispatch_of(row)):
+        return False
+    _go_on(row)
+    _noted(row, HOUSE, "broadcast.resumed")
+    return True
 
 
 def keep_quiet_hours(now: datetime) -> int:
@@ -126,8 +225,7 @@ def _keep_quiet(pk: UUID, now: datetime) -> bool:
         _noted(row, HOUSE, "broadcast.paused")
         return True
     if not is_night and row.status == Status.PAUSED and row.status_why == QUIET:
-        row.advance(Status.RUNNING)
-        outbox.resume(_dispatch_of(row))
+        _go_on(row)
         _noted(row, HOUSE, "broadcast.resumed")
         return True
     return False

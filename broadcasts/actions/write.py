@@ -37,6 +37,7 @@ class Fields(TypedDict, total=False):
     is_urgent: bool
     urgent_why: str
     expires_after: timedelta | None
+    canary_size: int | None
 
 
 CONTENT_FIELDS = ("markdown", "language", "buttons", "image", "image_alt", "is_ai_text")
@@ -91,6 +92,7 @@ def duplicate_broadcast(*, broadcast: Broadcast, actor: Actor) -> Broadcast:
             "audience": broadcast.audience,
             "segment": broadcast.segment,
             "expires_after": broadcast.expires_after,
+            "canary_size": broadcast.canary_size,
             "markdown": content.markdown,
             "language": content.language,
             "buttons": content.buttons,

@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import ngettext
 
 from broadcasts.models import Broadcast
-from broadcasts.words import TONES, local_time
+from broadcasts.words import TONES, local_time, trial_words
 
 register = template.Library()
 
@@ -18,6 +18,12 @@ register = template.Library()
 def in_zone(at: datetime | None, zone: str) -> str:
     """Date and time by the newsletter's clocks."""
     return local_time(at, zone)
+
+
+@register.filter
+def trial(broadcast: Broadcast) -> str:
+    """How its trial batch stands."""
+    return trial_words(broadcast)
 
 
 @register.filter

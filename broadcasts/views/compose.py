@@ -149,10 +149,13 @@ def live_reach(request: HttpRequest, newsletter: Newsletter) -> HttpResponse:
     return render(request, "broadcasts/_reach.html", reach_of(newsletter, form.rule()))
 
 
-def reach_of(newsletter: Newsletter, rule: dict[str, Any]) -> dict[str, Any]:
+def reach_of(
+    newsletter: Newsletter, rule: dict[str, Any], *, is_urgent: bool = False
+) -> dict[str, Any]:
     """The count for a page, or why there is none."""
+    channels = channels_of(newsletter)
     try:
-        found = reach(newsletter, rule, channels_of(newsletter), timezone.now())
+        found = reach(newsletter, rule, channels, timezone.now(), is_urgent=is_urgent)
     except BadAudience as error:
         return {"reach": None, "reach_problem": refusal(error)}
     return {"reach": found}

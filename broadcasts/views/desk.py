@@ -11,7 +11,7 @@ from broadcasts.actions.rehearse import masked_test_address
 from broadcasts.content import message_of
 from broadcasts.forms import DeskFilterForm, TestAddressForm
 from broadcasts.models import Broadcast, TestAddress
-from broadcasts.queries import desk, previews, progress, results
+from broadcasts.queries import account, desk, previews, progress, results
 from broadcasts.views.compose import offered, reach_of
 from broadcasts.views.page import (
     READ,
@@ -63,9 +63,13 @@ def show(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     }
     if broadcast.dispatch:
         told = progress(broadcast)
-        context |= {"progress": told, "results": results(broadcast, told)}
+        context |= {
+            "progress": told,
+            "results": results(broadcast, told),
+            "account": account(broadcast, told),
+        }
     else:
-        context |= reach_of(broadcast.newsletter, broadcast.rule)
+        context |= reach_of(broadcast.newsletter, broadcast.rule, is_urgent=broadcast.is_urgent)
         context |= tests_of(request, broadcast)
     return render(request, "broadcasts/broadcast.html", context)
 

@@ -14,11 +14,12 @@ from broadcasts import actions
 from broadcasts.content import channels_of, message_of, problems_of
 from broadcasts.errors import BroadcastError, ScheduleRefused
 from broadcasts.forms import ScheduleForm, TestAddressForm, uuid_or_none
-from broadcasts.models import Broadcast, TestAddress
+from broadcasts.models import Broadcast, SendingRules, TestAddress
 from broadcasts.schedule import LOCAL_FORMAT, quiet_until, zone_of
 from broadcasts.views.compose import reach_of
 from broadcasts.views.page import SEND, TEST, WRITE, attempt, back_to, broadcast_page, staff_of
 from broadcasts.words import about_moment, describe_rule, local_time, refusal
+from messengers.channels import why_silent
 from messengers.models import Channel
 from messengers.problems import explain
 from privacy.access import actor_of
@@ -101,7 +102,7 @@ def _moment(text: str) -> datetime | None:
 
 def _what_will_happen(broadcast: Broadcast) -> dict[str, object]:
     newsletter, now = broadcast.newsletter, timezone.now()
-    counted = reach_of(newsletter, broadcast.rule)
+    counted = reach_of(newsletter, broadcast.rule, is_urgent=broadcast.is_urgent)
     found = counted["reach"]
     channels = [share.channel for share in found.shares] if found else []
     problems = problems_of(message_of(broadcast), channels)
@@ -111,11 +112,25 @@ def _what_will_happen(broadcast: Broadcast) -> dict[str, object]:
         "audience": describe_rule(broadcast.rule, newsletter),
         "problems": dict.fromkeys(f"{name}: {explain(problem)}" for name, problem in problems),
         "stopped": newsletter.channels.filter(status=Channel.Status.STOPPED),
+        "broken": [
+            (channel.name, why_silent(channel))
+            for channel in channels
+            if channel.breaker != Channel.Breaker.CLOSED
+        ],
+        "trial": _trial_size(broadcast),
         "quiet_until": local_time(until, newsletter.time_zone) if until else "",
         "quiet_until_local": _as_local(until, newsletter.time_zone) if until else "",
         "key": secrets.token_hex(16),
         **counted,
     }
+
+
+def _trial_size(broadcast: Broadcast) -> int:
+    """How many go first."""
+    if broadcast.is_urgent:
+        return 0
+    by_rule = SendingRules.of(broadcast.newsletter).canary_size
+    return by_rule if broadcast.canary_size is None else broadcast.canary_size
 
 
 def _as_local(at: datetime, zone: str) -> str:
@@ -186,7 +201,11 @@ def resume(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     attempt(
         request,
         broadcast,
-        lambda: actions.resume(broadcast=broadcast, actor=actor_of(request)),
+        lambda: actions.resume(
+            broadcast=broadcast,
+            actor=actor_of(request),
+            urgent_why=request.POST.get("urgent_why", ""),
+        ),
         _("It goes on."),
     )
     return back_to(broadcast)

@@ -4,6 +4,14 @@
 settles what nobody could know. Sending itself is the engine's.
 """
 
+from messengers.outbox.canary import (
+    Trial,
+    hold_rest,
+    release_rest,
+    set_aside,
+    trial,
+    trial_gates,
+)
 from messengers.outbox.control import (
     cancel,
     expire,
@@ -28,6 +36,7 @@ __all__ = [
     "BatchView",
     "Decision",
     "Doubt",
+    "Trial",
     "batches",
     "cancel",
     "causes",
@@ -36,15 +45,20 @@ __all__ = [
     "doubts",
     "expire",
     "finish",
+    "hold_rest",
     "owed_a_footer",
     "pause",
     "reconcile",
+    "release_rest",
     "reply",
     "resend_by_policy",
     "results_over_time",
     "resume",
     "retry_failed",
+    "set_aside",
     "settle_causes",
     "settle_doubt",
     "start_dispatch",
+    "trial",
+    "trial_gates",
 ]
