@@ -1,7 +1,6 @@
 """What waits for the officer beside the requests: each with its clock, if it has one."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
@@ -16,28 +15,17 @@ from privacy.records.assessment import new_since
 from privacy.records.incidents import open_ones
 from privacy.records.places import CHANNEL, places
 from privacy.records.processors import missing_of, present, profile_of
+from privacy.todo import Item, most_urgent_first
 
 SOON = timedelta(hours=24)
 CONTRACT_AGE = timedelta(days=3 * 365)
-
-
-@dataclass(frozen=True)
-class Item:
-    """One line of the list; `urgency` is the ending of a badge: bad, wait or info."""
-
-    title: str
-    text: str
-    url: str
-    urgency: str
-    due_at: datetime | None = None
 
 
 def items(now: datetime | None = None) -> list[Item]:
     """The most urgent first."""
     now = now or timezone.now()
     found = [*_incidents(now), *_channels(), *_records(), *_reviews(now), *_contracts(now)]
-    order = {"bad": 0, "wait": 1, "info": 2}
-    return sorted(found, key=lambda item: (order[item.urgency], item.due_at or now))
+    return most_urgent_first(found, now)
 
 
 def _incidents(now: datetime) -> Iterator[Item]:

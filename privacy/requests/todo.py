@@ -11,11 +11,11 @@ from django.utils.translation import ngettext
 
 from privacy.access import Actor
 from privacy.models import ExportPackage, RecipientNotice, Request
-from privacy.records.todo import Item
 from privacy.requests import approvals, quota
 from privacy.requests.answers import EXPORT
 from privacy.requests.closing import REFUSE
 from privacy.requests.states import ANSWERED
+from privacy.todo import Item
 
 Status = Request.Status
 

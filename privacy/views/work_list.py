@@ -21,13 +21,14 @@ from django.views.decorators.http import require_http_methods
 from privacy.access import actor_of, can, staff_page
 from privacy.forms import NewRequestForm
 from privacy.models import AuditEntry, DataSubject, Request
-from privacy.records import todo
+from privacy.records import todo as records
 from privacy.requests import todo as waiting
 from privacy.requests.actions import note, open_request
 from privacy.requests.deadlines import SOON_DAYS, Clock, clock
 from privacy.requests.states import ANSWERED
 from privacy.requests.todo import Waits
 from privacy.retention import todo as nightly
+from privacy.todo import Item, most_urgent_first
 from privacy.views.charts import bars, columns
 from privacy.views.common import page, show, to_request
 
@@ -78,7 +79,7 @@ def work_list(request: HttpRequest) -> HttpResponse:
         "shown": shown,
         "kind": kind,
         "kinds": Request.Kind.choices,
-        "todo": [*waiting.items(now, actor_of(request)), *todo.items(now), *nightly.items(now)],
+        "todo": _todo(request, now),
         **_figures(now, span if span in SPANS else "days"),
     }
     return show(request, "work_list", "requests", context)
@@ -105,6 +106,11 @@ def new_request(request: HttpRequest, subject: UUID | None = None) -> HttpRespon
     if form.cleaned_data["remark"]:
         note(request=made, text=form.cleaned_data["remark"], actor=actor)
     return to_request(made)
+
+
+def _todo(request: HttpRequest, now: datetime) -> list[Item]:
+    asked = waiting.items(now, actor_of(request))
+    return most_urgent_first([*asked, *records.items(now), *nightly.items(now)], now)
 
 
 def home(request: HttpRequest) -> HttpResponse:

@@ -57,3 +57,16 @@ def test_each_duty_of_retention_is_listed_until_it_is_done(listed, staff):
     holds.end(hold, actor=officer)
 
     assert listed() == before
+
+
+def test_the_most_urgent_is_on_top_whatever_room_it_comes_from(listed):
+    now = timezone.now()
+    plan = RetentionPlan.objects.create(day=now.date(), at=now)
+    RetentionItem.objects.create(
+        plan=plan, data_class="import_file", due=7, total=9, status="failed"
+    )
+
+    urgencies = [urgency for _title, urgency in listed()]
+
+    assert urgencies[0] == "bad"  # of the last room that is asked
+    assert urgencies == sorted(urgencies, key=["bad", "wait", "info"].index)
