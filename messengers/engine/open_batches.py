@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -29,6 +30,16 @@ class Values(dict[str, str]):
         if self._gate is not None and name in LINKS:
             return LINKS[name](self._gate)
         raise KeyError(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As for every other mapping: what can be made is there."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (self._gate is not None and name in LINKS)
 
 
 def _unsubscribe_url(gate: UUID) -> str:

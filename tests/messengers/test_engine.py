@@ -147,6 +147,12 @@ def test_links_of_a_person_open_and_are_made_only_when_asked_for(
     url = str(provider.accepted[0]["text"]).split()[-1]
     assert read_link("unsubscribe", url.rstrip("/").rsplit("/", 1)[1]) == gate
     assert "unsubscribe_url" not in Values({}, None)
+    values = Values({}, gate)
+    assert "unsubscribe_url" in values
+    assert (
+        read_link("unsubscribe", values.get("unsubscribe_url").rstrip("/").rsplit("/", 1)[1])
+        == gate
+    )
 
 
 def test_common_values_reach_everybody(channel: Channel, provider: Provider) -> None:
