@@ -21,7 +21,7 @@ from messengers.sql import hashes, ids, numbers, rows, run, words
 from privacy.vault import keyed_hash
 
 LOCK = """
-    SELECT b.id FROM messengers_batch b
+    SELECT b.id, b.token FROM messengers_batch b
       JOIN unnest(%s::bigint[], %s::bigint[]) AS ours (id, token)
         ON ours.id = b.id AND ours.token = b.token
      WHERE b.status = 'working' ORDER BY b.id FOR UPDATE OF b"""
@@ -102,16 +102,23 @@ CLOSE = """
 class Facts:
     """What the database says about our batches, read under their locks."""
 
-    ours: set[int] = field(default_factory=set)
+    ours: set[int] = field(default_factory=set)  # their ids …
+    tokens: set[int] = field(default_factory=set)  # … and the leases that we still hold
     running: set[UUID] = field(default_factory=set)
     expired: set[UUID] = field(default_factory=set)
     channels: set[UUID] = field(default_factory=set)
     is_our_epoch: bool = False
 
+    def holds(self, batch: OpenBatch) -> bool:
+        """Whether this very lease is ours. A worker that slept may hold a batch twice: by a lease
+        that it has lost, and by the one that it took anew.
+        """
+        return batch.token in self.tokens
+
     def allow(self, batch: OpenBatch) -> bool:
         """Whether an intent for this batch may be written now."""
         return (
-            batch.id in self.ours
+            self.holds(batch)
             and self.is_our_epoch
             and batch.dispatch in self.running
             and batch.channel in self.channels
@@ -122,7 +129,8 @@ def lock(batches: Sequence[OpenBatch], epoch: UUID) -> Facts:
     """Steps 1 and 2. To be called first in the transaction."""
     facts = Facts()
     pairs = [numbers(batch.id for batch in batches), numbers(batch.token for batch in batches)]
-    facts.ours = {row[0] for row in rows(LOCK, pairs, prepare=True)}
+    found = rows(LOCK, pairs, prepare=True)
+    facts.ours, facts.tokens = {row[0] for row in found}, {row[1] for row in found}
     asked = {
         "dispatches": ids({batch.dispatch for batch in batches}),
         "channels": ids({batch.channel for batch in batches}),

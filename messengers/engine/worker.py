@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection
 
 from messengers import instance
 from messengers.contract import Outcome
@@ -233,9 +233,9 @@ class Worker:
             with engine_transaction():
                 facts = ledger.lock(held, self.epoch)
                 allowed = self._allow(facts, intents)
-                mine = [batch for batch in held if batch.id in facts.ours]
+                mine = [batch for batch in held if facts.holds(batch)]
                 self._record(mine)
-                closed = self._renew_or_close(facts, mine)
+                closed, done = self._renew_or_close(facts, mine)
         except (OperationalError, InterfaceError):
             self._undo(intents)
             raise
@@ -245,7 +245,9 @@ class Worker:
         for batch in mine:
             batch.results = batch.results[batch.written :]
         self.oldest_result = time.monotonic() if any(b.results for b in self.batches) else None
-        self._closed(facts, held, closed)
+        self._closed(facts, [batch for batch in held if batch not in mine], closed)
+        if done:
+            finish(done)
 
     def _build(self) -> list[Intent]:
         """The requests of those who come next. Who cannot be written to has a result at once."""
@@ -292,7 +294,8 @@ class Worker:
 
     def _renew_or_close(
         self, facts: ledger.Facts, mine: list[OpenBatch]
-    ) -> list[tuple[int, UUID, str]]:
+    ) -> tuple[list[OpenBatch], set[UUID]]:
+        """The batches that were closed, and the dispatches of which one is done."""
         now = time.monotonic()
         if not facts.is_our_epoch:
             self.deadline = now
@@ -303,7 +306,9 @@ class Worker:
         ledger.renew(kept, [batch.line.lease_seconds for batch in kept])
         for batch in kept:
             batch.renew_at = now + batch.line.call_seconds / 2
-        return ledger.close([batch.id for batch in mine if batch.is_drained])
+        drained = [batch for batch in mine if batch.is_drained]
+        closed = ledger.close([batch.id for batch in drained])
+        return drained, {dispatch for _, dispatch, status in closed if status == "done"}
 
     def _undo(self, intents: list[Intent]) -> None:
         """Nothing of this commit is known to be there: whom it would have sent to waits again."""
@@ -331,22 +336,16 @@ class Worker:
         for position in submission.positions:
             batch.results.append(Result(batch.wire.pop(position), TOO_LATE))
 
-    def _closed(
-        self, facts: ledger.Facts, held: list[OpenBatch], closed: list[tuple[int, UUID, str]]
-    ) -> None:
+    def _closed(self, facts: ledger.Facts, lost: list[OpenBatch], closed: list[OpenBatch]) -> None:
         """What follows from the commit; all of it can be done again by the sweeper."""
-        for batch in held:
-            if batch.id not in facts.ours:
-                batch.stop()
-                batch.is_fenced = True
-        gone = {batch_id for batch_id, _, _ in closed}
+        for batch in lost:
+            batch.stop()
+            batch.is_fenced = True
         self.batches = [
             batch
             for batch in self.batches
-            if batch.id not in gone and (not batch.is_fenced or batch.wire or batch.results)
+            if batch not in closed and (not batch.is_fenced or batch.wire or batch.results)
         ]
-        if done := {dispatch for _, dispatch, status in closed if status == "done"}:
-            finish(done)
         for dispatch in facts.expired:
             expire(dispatch)
 
@@ -354,7 +353,7 @@ class Worker:
         """Somebody else has taken over a batch of ours: our late answers are evidence, no more."""
         told = [batch for batch in self.batches if batch.is_fenced and batch.results]
         if told:
-            with transaction.atomic():
+            with engine_transaction():
                 ledger.testify(told)
             for batch in told:
                 batch.results.clear()
