@@ -10,7 +10,7 @@ from messengers.contract import Content
 from messengers.models import Channel
 from messengers.registry import ADAPTERS
 from privacy.access import Actor, require
-from privacy.audit import canonical, record
+from privacy.audit import record
 from privacy.models import Controller, User
 from privacy.records.processors import notice_lines
 from subscriptions import texts
@@ -47,7 +47,7 @@ def store_notice(
     newsletter: Newsletter, language: str, text: str, actor: Actor, *, published_by: User | None
 ) -> Notice:
     """Put a version into force, without asking who may. For publication and approval alone."""
-    key = _hash({"kind": "notice", "newsletter": newsletter.pk, "language": language, "text": text})
+    key = _id_of(Notice(newsletter=newsletter, language=language, text=text))
     notice, is_new = Notice.objects.get_or_create(
         id=key,
         defaults={
@@ -144,16 +144,13 @@ def store_wording(
     published_by: User | None = None,
 ) -> Wording:
     """Put a version into force, without asking who may. For publication and approval alone."""
-    identity = {"kind": "wording", "newsletter": newsletter.pk, "language": language}
-    key = _hash({**identity, "channel": kind, "text": shown, "notice": notice.pk})
+    said = {"language": language, "channel_kind": kind, "text": shown, "notice": notice}
+    key = _id_of(Wording(newsletter=newsletter, **said))
     wording, is_new = Wording.objects.get_or_create(
         id=key,
         defaults={
+            **said,
             "newsletter": newsletter,
-            "language": language,
-            "channel_kind": kind,
-            "text": shown,
-            "notice": notice,
             "published_by": published_by or staff_of(actor),
             "published_at": timezone.now(),
         },
@@ -274,5 +271,5 @@ def _shown(template: str, newsletter: Newsletter, language: str, kind: str, noti
     return texts.fill(template, values, keep=[LINK])
 
 
-def _hash(identity: dict[str, object]) -> str:
-    return sha256(canonical(identity)).hexdigest()
+def _id_of(version: Notice | Wording) -> str:
+    return sha256(version.exact()).hexdigest()

@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from privacy.audit import canonical
 from privacy.ids import uuid7
 from privacy.models import User
 from subscriptions.models.offers import LANGUAGES, Newsletter
@@ -22,6 +23,17 @@ class Notice(models.Model):
 
     newsletter_path: ClassVar[str] = "newsletter_id"
 
+    def exact(self) -> bytes:
+        """The canonical bytes that its id is the hash of."""
+        return canonical(
+            {
+                "kind": "notice",
+                "newsletter": self.newsletter_id,
+                "language": self.language,
+                "text": self.text,
+            }
+        )
+
 
 class Wording(models.Model):
     """The exact text somebody says yes to; its id is the SHA-256 of its canonical bytes."""
@@ -36,6 +48,19 @@ class Wording(models.Model):
     published_at = models.DateTimeField()
 
     newsletter_path: ClassVar[str] = "newsletter_id"
+
+    def exact(self) -> bytes:
+        """The canonical bytes that its id is the hash of."""
+        return canonical(
+            {
+                "kind": "wording",
+                "newsletter": self.newsletter_id,
+                "language": self.language,
+                "channel": self.channel_kind,
+                "text": self.text,
+                "notice": self.notice_id,
+            }
+        )
 
 
 class TextProposal(models.Model):

@@ -14,7 +14,7 @@ import orjson
 from privacy.audit import Log, canonical, tlog_proof, verifier_keys
 from subscriptions.models import ConsentRecord
 from subscriptions.proof import paper, sign
-from subscriptions.proof.facts import Facts, facts_of, notice_bytes, wording_bytes
+from subscriptions.proof.facts import Facts, facts_of
 
 SCHEMA = "jawort-proof/1"
 KIND = "consent-proof+jws"
@@ -95,10 +95,10 @@ def _shown(facts: Facts) -> Files:
     """The texts, as the bytes that were hashed and as they were read."""
     files: Files = {}
     if facts.wording:
-        files["wording.json"] = wording_bytes(facts.wording)
+        files["wording.json"] = facts.wording.exact()
         files["wording.txt"] = facts.wording.text.encode()
     if facts.notice:
-        files["notice.json"] = notice_bytes(facts.notice)
+        files["notice.json"] = facts.notice.exact()
         files["notice.txt"] = facts.notice.text.encode()
     return files
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from messengers.addresses import reveal
 from messengers.models import Address, Channel
-from privacy.audit import InclusionProof, Log, canonical, proof_of
+from privacy.audit import InclusionProof, Log, proof_of
 from privacy.models import Controller
 from privacy.vault import KeyDestroyed
 from subscriptions.consent import commit_identity, open_evidence
@@ -98,32 +98,6 @@ def facts_of(record: ConsentRecord) -> Facts:
         controller=Controller.objects.first(),
         legal_basis=_legal_basis(record, entry.get("method", "")),
         inclusion=proof_of(Log.CONSENT, record.pk),
-    )
-
-
-def wording_bytes(wording: Wording) -> bytes:
-    """The canonical bytes whose SHA-256 is the wording's id."""
-    return canonical(
-        {
-            "kind": "wording",
-            "newsletter": wording.newsletter_id,
-            "language": wording.language,
-            "channel": wording.channel_kind,
-            "text": wording.text,
-            "notice": wording.notice_id,
-        }
-    )
-
-
-def notice_bytes(notice: Notice) -> bytes:
-    """The canonical bytes whose SHA-256 is the notice's id."""
-    return canonical(
-        {
-            "kind": "notice",
-            "newsletter": notice.newsletter_id,
-            "language": notice.language,
-            "text": notice.text,
-        }
     )
 
 
