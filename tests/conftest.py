@@ -6,6 +6,7 @@ servers instead (their role needs CREATEDB). Tests run as the owner of the table
 """
 
 import gc
+import logging
 import os
 import shutil
 import uuid
@@ -27,6 +28,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from config.databases import grant, migrate
 from config.embedded.home import APP, DATABASE, OWNER, Home
+from config.logs import JsonFormatter
 from config.translations import compile_catalogues
 from tests.clusters import PROJECT, TemporaryClusters, prepared, store_for
 
@@ -258,3 +260,18 @@ def as_app(db: None) -> AsApp:
                     cursor.execute("RESET ROLE")
 
     return become
+
+
+@pytest.fixture
+def log_file(tmp_path: Path) -> Iterator[Path]:
+    """Everything that the house logs, as it would be written in production."""
+    file = tmp_path / "jawort.log"
+    handler = logging.FileHandler(file)
+    handler.setFormatter(JsonFormatter())
+    root, before = logging.getLogger(), logging.getLogger().level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield file
+    root.removeHandler(handler)
+    handler.close()
+    root.setLevel(before)

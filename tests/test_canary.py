@@ -6,7 +6,6 @@ nothing.
 
 import base64
 import dataclasses
-import logging
 import time
 import urllib.error
 import urllib.request
@@ -17,27 +16,11 @@ import pytest
 from django.core.files.uploadedfile import InMemoryUploadedFile, SimpleUploadedFile
 from django.http import HttpResponse, JsonResponse
 
-from config.logs import JsonFormatter
 from tests import canary
 from tests.canary.forms import Needles, forms
 from tests.canary.places import Database, Place, addresses, other_places
 from tests.canary.visitor import addresses_in
 from tests.canary.world import FLOWS, Canaries, make_token, world
-
-
-@pytest.fixture
-def log_file(tmp_path):
-    """Everything that the house logs, as it would be written in production."""
-    file = tmp_path / "jawort.log"
-    handler = logging.FileHandler(file)
-    handler.setFormatter(JsonFormatter())
-    root, before = logging.getLogger(), logging.getLogger().level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    yield file
-    root.removeHandler(handler)
-    handler.close()
-    root.setLevel(before)
 
 
 def ask_with(url: str, base: str) -> None:

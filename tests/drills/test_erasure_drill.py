@@ -9,13 +9,11 @@ the keys of today. Each place is shown to give away what somebody careless leave
 Six people in the suite; `python -m tests.drills.erasure` plays it with 1,000.
 """
 
-import logging
 import os
 import time
 
 import pytest
 
-from config.logs import JsonFormatter
 from tests.canary.places import Database
 from tests.canary.world import Canaries, world
 from tests.drills.crowd import Crowd
@@ -24,21 +22,6 @@ from tests.drills.stolen import RestoredCopy, look_everywhere, places_of
 from tests.drills.table import table
 
 PEOPLE = int(os.environ.get("JAWORT_DRILL_PEOPLE", "6"))
-
-
-@pytest.fixture
-def log_file(tmp_path):
-    """Everything that the house logs, as it would be written in production."""
-    file = tmp_path / "jawort.log"
-    handler = logging.FileHandler(file)
-    handler.setFormatter(JsonFormatter())
-    root, before = logging.getLogger(), logging.getLogger().level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    yield file
-    root.removeHandler(handler)
-    handler.close()
-    root.setLevel(before)
 
 
 @pytest.mark.slow
