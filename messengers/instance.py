@@ -32,8 +32,11 @@ from privacy.vault import KeystoreDown, generation, raise_generation
 # A copy younger than this may pass for the original, unless `manage.py backup` made it.
 ADVANCE_SECONDS = 20.0
 
+# The timeline by the log that is written now: the control file learns of a promotion only with the
+# next checkpoint, minutes later on a busy server.
 CLUSTER = """SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
-        (SELECT timeline_id FROM pg_control_checkpoint()),
+        CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())
+             ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END,
         (SELECT oid FROM pg_database WHERE datname = current_database()))"""
 MAY_ASK = """SELECT has_function_privilege('pg_control_system()', 'EXECUTE')
     AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE')"""

@@ -87,6 +87,8 @@ class Worker:
     def _step(self) -> None:
         self._poll()
         try:
+            if self.broken_since is not None:
+                self._look_around()
             self._look_for_batches()
             self._stop(self.effects.settle_doubts())  # before the window is filled again
             if self._should_commit():
@@ -105,6 +107,15 @@ class Worker:
         if now - self.broken_since > DATABASE_PATIENCE:
             raise error
         time.sleep(DATABASE_WAIT)
+
+    def _look_around(self) -> None:
+        """Who comes back may be another: a promoted standby that has lost our last intents.
+
+        The epoch is the same there. Then nothing new is intended; what is known is written down.
+        """
+        if reason := instance.why_not():
+            log.error("not_the_same_instance", reason=reason)
+            self.deadline = time.monotonic()
 
     # --- Batches come ---
 
