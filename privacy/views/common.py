@@ -100,8 +100,9 @@ def to_request(row: Request) -> HttpResponse:
     return redirect("privacy:request", pk=row.pk)
 
 
-def complain(request: HttpRequest, form: Any) -> None:
-    """Say what is wrong with a small form that has no page of its own."""
+def accepts(request: HttpRequest, form: Any) -> bool:
+    """Whether a small form that has no page of its own is in order; else the next page says why."""
     for errors in form.errors.values():
         for error in errors:
             messages.error(request, error)
+    return bool(form.is_valid())

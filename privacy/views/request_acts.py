@@ -25,7 +25,7 @@ from privacy.forms import (
 from privacy.models import RecipientNotice, Request
 from privacy.requests import actions, rights
 from privacy.requests.closing import outcomes_of
-from privacy.views.common import act, complain, to_request
+from privacy.views.common import accepts, act, to_request
 from privacy.views.public import attachment
 
 
@@ -39,12 +39,10 @@ def ask(request: HttpRequest, row: Request) -> HttpResponse:
 @act("request.work")
 def extend(request: HttpRequest, row: Request) -> HttpResponse:
     form = ExtendForm(request.POST)
-    if form.is_valid():
+    if accepts(request, form):
         reasons = form.cleaned_data["reasons"]
         actions.extend(request=row, reasons=reasons, actor=actor_of(request))
         messages.success(request, _("Extended; the notice was sent."))
-    else:
-        complain(request, form)
     return to_request(row)
 
 
@@ -52,7 +50,7 @@ def extend(request: HttpRequest, row: Request) -> HttpResponse:
 def receipt(request: HttpRequest, row: Request) -> HttpResponse:
     """Another day of receipt, with the reason for it."""
     form = ReceiptForm(request.POST)
-    if form.is_valid():
+    if accepts(request, form):
         actions.correct_receipt(
             request=row,
             received_at=form.received_at(),
@@ -60,30 +58,24 @@ def receipt(request: HttpRequest, row: Request) -> HttpResponse:
             actor=actor_of(request),
         )
         messages.success(request, _("Corrected; the clock was set anew."))
-    else:
-        complain(request, form)
     return to_request(row)
 
 
 @act("request.work")
 def note(request: HttpRequest, row: Request) -> HttpResponse:
     form = NoteForm(request.POST)
-    if form.is_valid():
+    if accepts(request, form):
         actions.note(request=row, text=form.cleaned_data["text"], actor=actor_of(request))
         messages.success(request, _("Noted."))
-    else:
-        complain(request, form)
     return to_request(row)
 
 
 @act("request.work")
 def close(request: HttpRequest, row: Request) -> HttpResponse:
     form = CloseForm(request.POST, outcomes=outcomes_of(row))
-    if form.is_valid():
+    if accepts(request, form):
         actions.close_request(request=row, actor=actor_of(request), **form.cleaned_data)
         messages.success(request, _("The request is closed."))
-    else:
-        complain(request, form)
     return to_request(row)
 
 
@@ -91,26 +83,22 @@ def close(request: HttpRequest, row: Request) -> HttpResponse:
 def refuse(request: HttpRequest, row: Request) -> HttpResponse:
     """Propose a refusal; a second person decides."""
     form = RefuseForm(request.POST)
-    if form.is_valid():
+    if accepts(request, form):
         actions.propose_refusal(request=row, actor=actor_of(request), **form.cleaned_data)
         messages.success(request, _("A second person has to agree; then the reasons are sent."))
-    else:
-        complain(request, form)
     return to_request(row)
 
 
 @act("request.work")
 def rectify(request: HttpRequest, row: Request) -> HttpResponse:
     form = RectifyForm(request.POST)
-    if form.is_valid():
+    if accepts(request, form):
         wanted = {name: text for name, text in form.cleaned_data.items() if text}
         changed = actions.rectify(request=row, changes=wanted, actor=actor_of(request))
         if changed:
             messages.success(request, _("Corrected; what it was stands in the file."))
         else:
             messages.warning(request, _("Nothing was changed: that is how it stands already."))
-    else:
-        complain(request, form)
     return to_request(row)
 
 
@@ -130,12 +118,10 @@ def complete(request: HttpRequest, row: Request) -> HttpResponse:
 def lift(request: HttpRequest, row: Request) -> HttpResponse:
     """Lift the restriction of this request's person, who is told first."""
     form = LiftForm(request.POST)
-    if form.is_valid() and row.subject:
+    if accepts(request, form) and row.subject:
         reason = form.cleaned_data["reason"]
         rights.lift_restriction(row.subject, actor=actor_of(request), reason=reason)
         messages.success(request, _("The person was told, and the restriction is lifted."))
-    else:
-        complain(request, form)
     return to_request(row)
 
 
@@ -143,7 +129,7 @@ def lift(request: HttpRequest, row: Request) -> HttpResponse:
 def settle(request: HttpRequest, row: Request) -> HttpResponse:
     """A recipient was told, or has answered (Art. 19)."""
     form = NoticeForm(request.POST)
-    if form.is_valid():
+    if accepts(request, form):
         notice = get_object_or_404(RecipientNotice, pk=form.cleaned_data["notice"], request=row)
         actions.settle_notice(
             notice=notice,
@@ -151,8 +137,6 @@ def settle(request: HttpRequest, row: Request) -> HttpResponse:
             reply=form.cleaned_data["reply"],
             actor=actor_of(request),
         )
-    else:
-        complain(request, form)
     return to_request(row)
 
 
