@@ -28,6 +28,7 @@ from config.embedded.home import CLUSTERS, OWNER, Home
 
 PROJECT = Path(__file__).resolve().parent.parent
 STORES_KEPT = 3
+READABLE = {"wal_level": "logical"}  # tests/stopping reads the order of commits
 SETTINGS = "settings.json"  # what a run wants of its servers, beside fast and unsafe
 MEMORY = Path("/dev/shm")
 MEMORY_BYTES_AT_LEAST = 8 * 1024**3  # databases of all workers, and their write-ahead logs
@@ -93,7 +94,11 @@ def in_memory() -> str | None:
 
 def cluster_in(folder: Path, name: str) -> Cluster:
     given = folder / SETTINGS
-    extra = {**UNSAFE_AND_FAST, **(json.loads(given.read_text()) if given.exists() else {})}
+    extra = {
+        **UNSAFE_AND_FAST,
+        **READABLE,
+        **(json.loads(given.read_text()) if given.exists() else {}),
+    }
     return Cluster.at(Home.of(folder), name, folder / f"{name}.log", extra)
 
 

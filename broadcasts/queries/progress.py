@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from hashlib import sha256
 from uuid import UUID
 
 from django.utils import timezone
@@ -10,9 +11,12 @@ from broadcasts.models import Broadcast
 from messengers import outbox
 from messengers.channels import why_silent
 from messengers.models import Batch, Channel, Delivery
+from messengers.outbox.pulse import pulse, shown_batches
 
 Status = Delivery.Status
 BATCHES_SHOWN = 50
+# Of many people the sums take some milliseconds, and a step of the bar takes longer.
+ASK_SECONDS, ASK_SECONDS_LARGE, LARGE = 2, 5, 100_000
 # Not decided yet: someone waits, or a call is on its way.
 OPEN = (Status.QUEUED, Status.SENDING)
 # The order in which states are told, best first.
@@ -71,7 +75,10 @@ class Progress:
     broadcast: Broadcast
     size: int = 0
     states: tuple[StateCount, ...] = ()
-    batches: tuple[BatchRow, ...] = ()
+    by_channel: tuple[tuple[str, int], ...] = ()  # name, recipients
+    batch_total: int = 0
+    batches_done: int = 0
+    batches: tuple[BatchRow, ...] = ()  # as many as somebody reads, the unfinished ones first
     silent: tuple[tuple[str, str], ...] = ()  # channel name, why nothing leaves
     left: timedelta | None = None  # how long it will still take, at the pace so far
 
@@ -84,19 +91,8 @@ class Progress:
         return self.done * 100 // self.size if self.size else 0
 
     @property
-    def batches_done(self) -> int:
-        return sum(batch.status == Batch.Status.DONE for batch in self.batches)
-
-    @property
-    def shown_batches(self) -> tuple[BatchRow, ...]:
-        """As many as somebody reads; of more than that, the unfinished ones first."""
-        ordered = sorted(self.batches, key=lambda batch: batch.status == Batch.Status.DONE)
-        chosen = ordered[:BATCHES_SHOWN]
-        return tuple(sorted(chosen, key=lambda batch: batch.number))
-
-    @property
     def hidden_batches(self) -> int:
-        return len(self.batches) - len(self.shown_batches)
+        return self.batch_total - len(self.batches)
 
     @property
     def can_retry(self) -> bool:
@@ -108,24 +104,54 @@ class Progress:
         """Nothing will change any more but receipts that come in: no need to keep asking."""
         return not self.broadcast.is_sending
 
+    @property
+    def ask_seconds(self) -> int:
+        """How soon it is worth asking again."""
+        return ASK_SECONDS if self.size <= LARGE else ASK_SECONDS_LARGE
+
+    @property
+    def version(self) -> str:
+        """A short word that changes whenever something that is shown has changed."""
+        row = self.broadcast
+        states = [(str(state.status), state.count) for state in self.states]
+        seen = (row.status, row.status_why, row.is_urgent, row.canary, row.canary_done_at)
+        sums = (states, self.silent, self.batch_total, self.batches_done)
+        return sha256(repr((seen, sums)).encode()).hexdigest()[:16]
+
     def count(self, status: str) -> int:
         return sum(state.count for state in self.states if state.status == status)
 
 
 def progress(broadcast: Broadcast) -> Progress:
-    """Three queries, whatever the size: batches, their counts, and the channels."""
+    """Five queries, whatever the size: sums, channels, and the batches that are shown."""
+    return with_batches(progress_in_sums(broadcast))
+
+
+def progress_in_sums(broadcast: Broadcast) -> Progress:
+    """Without the batches: two queries that bring back a dozen rows."""
     if not broadcast.dispatch:
         return Progress(broadcast)
-    rows = outbox.batches(broadcast.dispatch)
+    told = pulse(broadcast.dispatch)
+    channels = Channel.objects.in_bulk(told.channels)
+    names = [(channels[channel].name, size) for channel, size in told.channels.items()]
+    sums = Progress(
+        broadcast,
+        size=told.size,
+        states=_states(told.states),
+        by_channel=tuple(sorted(names)),
+        batch_total=told.batch_total,
+        batches_done=told.batches_done,
+        silent=_silent(channels, broadcast),
+    )
+    return replace(sums, left=_time_left(sums))
+
+
+def with_batches(told: Progress) -> Progress:
+    if not told.broadcast.dispatch:
+        return told
+    rows = shown_batches(told.broadcast.dispatch, BATCHES_SHOWN)
     channels = Channel.objects.in_bulk({row.channel_id for row in rows})
-    batches = tuple(_batch_row(row, channels) for row in rows)
-    counts: dict[str, int] = {}
-    for row in rows:
-        for status, number in row.counts.items():
-            counts[status] = counts.get(status, 0) + number
-    size = sum(row.size for row in rows)
-    told = Progress(broadcast, size, _states(counts), batches, _silent(channels, broadcast))
-    return replace(told, left=_time_left(told))
+    return replace(told, batches=tuple(_batch_row(row, channels) for row in rows))
 
 
 def _states(counts: dict[str, int]) -> tuple[StateCount, ...]:

@@ -170,10 +170,7 @@ def _causes(broadcast: Broadcast, size: int) -> tuple[CauseGroup, ...]:
 
 
 def _by_channel(told: Progress) -> tuple[Bar, ...]:
-    sizes: dict[str, int] = {}
-    for batch in told.batches:
-        sizes[batch.channel] = sizes.get(batch.channel, 0) + batch.size
-    return tuple(Bar(name, count, _share(count, told.size)) for name, count in sizes.items())
+    return tuple(Bar(name, count, _share(count, told.size)) for name, count in told.by_channel)
 
 
 def _by_basis(broadcast: Broadcast, size: int) -> tuple[Bar, ...]:

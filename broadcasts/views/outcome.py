@@ -12,6 +12,7 @@ from broadcasts import actions
 from broadcasts.forms import DoubtForm
 from broadcasts.models import Broadcast, Media
 from broadcasts.queries import progress, results_table
+from broadcasts.queries.progress import progress_in_sums, with_batches
 from broadcasts.queries.results import cause_label
 from broadcasts.views.page import READ, SEND, attempt, back_to, broadcast_page, page, rights_in
 from broadcasts.words import TONES, why
@@ -21,16 +22,23 @@ from privacy.access import actor_of, visible_to
 from subscriptions.desk_views.people import masked
 
 DOUBTS_SHOWN = 100
+NOTHING_NEW = 204  # htmx leaves everything as it is
 # What a spreadsheet would take for a formula, at the beginning of a cell.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @broadcast_page(READ)
 def show_progress(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
-    """The bar alone, asked for every two seconds; when it is over the page is drawn anew."""
+    """The bar alone, asked for every few seconds: 204 while nothing has changed since it was drawn.
+
+    When it is over the page is drawn anew, and asks no more.
+    """
+    told = progress_in_sums(broadcast)
+    if broadcast.is_sending and request.GET.get("seen") == told.version:
+        return HttpResponse(status=NOTHING_NEW)
     context = {
         "broadcast": broadcast,
-        "progress": progress(broadcast),
+        "progress": with_batches(told),
         "tone": TONES[Broadcast.Status(broadcast.status)],
         "why": why(broadcast.status_why) if broadcast.status_why else "",
         **rights_in(request, broadcast.newsletter),

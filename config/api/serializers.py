@@ -141,6 +141,20 @@ class ResultsSerializer(serializers.Serializer[Any]):
     causes = serializers.DictField(child=serializers.DictField(child=serializers.IntegerField()))
 
 
+class ProgressSerializer(serializers.Serializer[Any]):
+    """How far a broadcast is; the states always sum to `recipients`."""
+
+    status = serializers.CharField()
+    recipients = serializers.IntegerField()
+    done = serializers.IntegerField(help_text="Decided: sent, refused, or not sent on purpose.")
+    batches = serializers.IntegerField()
+    batches_done = serializers.IntegerField()
+    states = serializers.DictField(child=serializers.IntegerField())
+    seconds_left = serializers.IntegerField(allow_null=True, help_text="At the pace so far.")
+    is_over = serializers.BooleanField(help_text="Only receipts still come in: ask no more.")
+    ask_again_seconds = serializers.IntegerField(allow_null=True)
+
+
 class AudienceSerializer(serializers.Serializer[Any]):
     total = serializers.IntegerField()
     batches = serializers.IntegerField()

@@ -455,8 +455,13 @@ def test_what_is_impossible_is_said_in_words(desk, draft):
 def test_progress_is_asked_for_until_it_is_over(desk, running):
     url = at("broadcast_progress", running)
     response = desk.get(url)
-    assert f'hx-get="{url}"' in text(response)
+    again = re.search(rf'hx-get="({url}\?seen=\w+)" hx-trigger="every 2s"', text(response))
+    assert again
     assert "hx-refresh" not in response.headers
+    # Nothing has changed: nothing is drawn, and two statements tell so.
+    assert desk.get(again[1]).status_code == 204
+    settle_all(running, "accepted", "queued", "queued")
+    assert "1 of 3" in text(desk.get(again[1]))
 
     settle_all(running, "accepted", "delivered", "failed")
     actions.follow_dispatches(timezone.now())

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import multiprocessing
 import os
@@ -66,6 +67,15 @@ FAULTS: dict[str, Callable[[], None]] = {
 # --- The processes ---
 
 
+DIE_WITH_PARENT = 1  # prctl(2): PR_SET_PDEATHSIG
+
+
+def child(job: Callable[..., None], *given: Any) -> None:
+    """A process that does not outlive whoever started it, even if that one is killed."""
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    job(*given)
+
+
 def work(fault: str) -> None:
     """Send until SIGTERM, then wait for the answers that are out, as a deploy does."""
     from messengers import engine, stopping
@@ -127,7 +137,7 @@ class Crew:
         self.others.append(self._start(tidy, self.fault))
 
     def _start(self, job: Callable[..., None], *given: Any) -> BaseProcess:
-        process = self.context.Process(target=job, args=given, daemon=True)
+        process = self.context.Process(target=child, args=(job, *given), daemon=True)
         process.start()
         return process
 
@@ -163,7 +173,7 @@ def plain_server(port: int) -> Iterator[None]:
             server.serve_forever()
 
     connections.close_all()
-    process = multiprocessing.get_context("fork").Process(target=answer, daemon=True)
+    process = multiprocessing.get_context("fork").Process(target=child, args=(answer,), daemon=True)
     process.start()
     try:
         _wait_for(port, process.is_alive)

@@ -269,12 +269,11 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     from config.embedded.home import DATABASE
-    from tests.stopping.wal import SERVER
 
     given = arguments()
     print(f"seed {given.seed}", flush=True)
     random.seed(given.seed)
-    settings = SERVER if given.fast else {**SERVER, **DURABLE}
+    settings = {} if given.fast else DURABLE
     with (
         TemporaryClusters(on_disk=not given.fast, settings=settings) as clusters,
         tempfile.TemporaryDirectory() as folder,

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-SERVER = {"wal_level": "logical", "max_replication_slots": "4", "max_wal_senders": "4"}
 SLOT = "history"
 WATCH = (
     "CREATE PUBLICATION changes FOR TABLE messengers_gate (id, is_open),"

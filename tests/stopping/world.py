@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.utils import timezone
 
@@ -43,7 +43,10 @@ class World:
             rate_per_second=RATE,
         )
         newsletter = create_newsletter(
-            actor=SYSTEM, topics=TOPICS, channels=[self.channel], **NEWSLETTER
+            actor=SYSTEM,
+            topics=TOPICS,
+            channels=[self.channel],
+            **NEWSLETTER | {"slug": f"s{uuid4().hex}"},
         )
         current()  # several workers at their very first start would all want to begin an epoch
         self.people: dict[UUID, tuple[UUID, str]] = {}

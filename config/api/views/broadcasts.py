@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from broadcasts import actions
 from broadcasts.models import Broadcast
 from broadcasts.queries import progress
+from broadcasts.queries.progress import Progress, progress_in_sums
 from config.api.access import actor_of
 from config.api.filters import Allowed
 from config.api.serializers import (
@@ -22,6 +23,7 @@ from config.api.serializers import (
     BroadcastChange,
     BroadcastInput,
     BroadcastSerializer,
+    ProgressSerializer,
     ResultsSerializer,
     StartInput,
 )
@@ -42,6 +44,14 @@ KEY = OpenApiParameter(
 )
 
 
+SEEN = OpenApiParameter(
+    "If-None-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The `ETag` of an earlier answer: 304 while nothing has changed since.",
+)
+
+
 class BroadcastViewSet(ListModelMixin, RetrieveModelMixin, TokenViewSet[Broadcast]):
     """A message to many."""
 
@@ -53,6 +63,7 @@ class BroadcastViewSet(ListModelMixin, RetrieveModelMixin, TokenViewSet[Broadcas
         "list": "broadcast.read",
         "retrieve": "broadcast.read",
         "results": "broadcast.read",
+        "progress": "broadcast.read",
         "audience": "broadcast.read",
         "create": "broadcast.write",
         "partial_update": "broadcast.write",
@@ -116,6 +127,18 @@ class BroadcastViewSet(ListModelMixin, RetrieveModelMixin, TokenViewSet[Broadcas
         """What became of the recipients, in counts."""
         return Response(ResultsSerializer(_results(self.get_object())).data)
 
+    @extend_schema(parameters=[SEEN], responses={200: ProgressSerializer, 304: None})
+    @action(detail=True, methods=["get"])
+    def progress(self, request: Request, pk: str) -> Response:
+        """How far it is. Cheap at any size: ask every few seconds, with `If-None-Match`, until
+        `is_over`.
+        """
+        told = progress_in_sums(self.get_object())
+        headers = {"ETag": f'"{told.version}"', "Cache-Control": "private, no-cache"}
+        if request.headers.get("If-None-Match", "").removeprefix("W/") == headers["ETag"]:
+            return Response(status=status.HTTP_304_NOT_MODIFIED, headers=headers)
+        return Response(ProgressSerializer(_progress(told)).data, headers=headers)
+
     @extend_schema(responses=AudienceSerializer)
     @action(detail=True, methods=["get"])
     def audience(self, request: Request, pk: str) -> Response:
@@ -158,6 +181,21 @@ def _write(verb: Any, **given: Any) -> Broadcast:
     return row
 
 
+def _progress(told: Progress) -> dict[str, Any]:
+    left = told.left
+    return {
+        "status": told.broadcast.status,
+        "recipients": told.size,
+        "done": told.done,
+        "batches": told.batch_total,
+        "batches_done": told.batches_done,
+        "states": {str(state.status): state.count for state in told.states},
+        "seconds_left": round(left.total_seconds()) if left is not None else None,
+        "is_over": told.is_over,
+        "ask_again_seconds": None if told.is_over else told.ask_seconds,
+    }
+
+
 def _results(broadcast: Broadcast) -> dict[str, Any]:
     told = progress(broadcast)
     causes: dict[str, dict[str, int]] = {}
@@ -166,7 +204,7 @@ def _results(broadcast: Broadcast) -> dict[str, Any]:
             causes.setdefault(state, {})[cause] = number
     return {
         "recipients": told.size,
-        "batches": len(told.batches),
+        "batches": told.batch_total,
         "states": {str(state.status): state.count for state in told.states},
         "causes": causes,
     }

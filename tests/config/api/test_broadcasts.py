@@ -106,6 +106,37 @@ def test_the_states_sum_to_the_recipients_from_the_start_to_the_end(
     assert ended["causes"]["failed"] == {"opted_out": 1}
 
 
+def test_progress_is_told_again_only_once_it_has_changed(program: Client, path: str) -> None:
+    json(program, "post", f"{path}start/", **KEY)
+    first = program.get(f"{path}progress/")
+    seen = {"If-None-Match": first.headers["ETag"]}
+
+    assert first.json() == {
+        "status": "running",
+        "recipients": 3,
+        "done": 0,
+        "batches": 2,
+        "batches_done": 0,
+        "states": {"queued": 3},
+        "seconds_left": None,
+        "is_over": False,
+        "ask_again_seconds": 2,
+    }
+    again = program.get(f"{path}progress/", headers=seen)
+    assert (again.status_code, again.content) == (304, b"")
+
+    settle_all(Broadcast.objects.get(), "accepted", "delivered", "failed")
+    changed = program.get(f"{path}progress/", headers=seen)
+    assert (changed.status_code, changed.json()["done"], changed.json()["batches_done"]) == (
+        200,
+        3,
+        2,
+    )
+    Broadcast.objects.update(status="finished")
+    over = program.get(f"{path}progress/").json()
+    assert (over["is_over"], over["ask_again_seconds"]) == (True, None)
+
+
 def test_the_audience_is_counted_for_each_channel_by_the_rule(
     program: Client, newsletter: Newsletter, path: str
 ) -> None:
