@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from messengers.models import Channel
 from messengers.sql import rows
@@ -32,7 +31,7 @@ NOTE = """
                (doubt_times || array_fill(clock_timestamp(), ARRAY[least(%(doubts)s, %(limit)s)]))
                    AS times,
                greatest(probes_left - %(answered)s, 0) AS left_over
-          FROM messengers_channel WHERE id = %(channel)s FOR UPDATE
+          FROM messengers_channel WHERE id = %(channel)s FOR NO KEY UPDATE
     ), judged AS (
         SELECT *, breaker = 'half_open' AND %(doubts)s > 0
                   OR breaker = 'closed' AND (in_a_row >= %(limit)s
@@ -74,8 +73,7 @@ def note(channel: UUID, *, doubts: int, in_a_row: int, answered: int) -> bool:
     """
     given = {"channel": channel, "doubts": doubts, "in_a_row": in_a_row, "answered": answered}
     limits = {"limit": DOUBTS, "first": FIRST_REST, "longest": LONGEST_REST}
-    with transaction.atomic():
-        found = rows(NOTE, given | limits)
+    found = rows(NOTE, given | limits)
     opens, closes = found[0] if found else (False, False)
     if opens:
         log.error("circuit_opened", channel=str(channel), doubts=doubts)

@@ -27,7 +27,7 @@ PROBE_EVERY = 2.0  # seconds between two messages of a broadcast through a half-
 
 # The row is locked before the clock is read. `spent` is the moment up to which the rate is used up,
 # `kept` what only replies may take, `free` what may go now. Needs no durable commit: a crash can
-# only lose what was granted to the crashed.
+# only lose what was granted to the crashed. No key changes, so that foreign keys need not wait.
 GRANT = f"""
 WITH channel AS MATERIALIZED (
     SELECT id, theoretical_arrival_at AS spent,
@@ -42,7 +42,7 @@ WITH channel AS MATERIALIZED (
                 ELSE greatest(1.0, least({REPLIES_AT_ONCE}, rate_per_second * reply_reserve))
                 END AS kept
       FROM messengers_channel
-     WHERE id = %(channel)s AND status = 'active' AND rate_per_second > 0 FOR UPDATE
+     WHERE id = %(channel)s AND status = 'active' AND rate_per_second > 0 FOR NO KEY UPDATE
 ), clock AS MATERIALIZED (
     SELECT channel.*, kept + greatest(1.0, rate * {REFILL_SECONDS}) AS depth,
            clock_timestamp() AS now FROM channel

@@ -39,7 +39,7 @@ SAME_APP = """
     SELECT other.id FROM messengers_channel other JOIN messengers_channel it ON it.id = %s
      WHERE other.id = it.id
         OR other.kind = it.kind AND other.settings->>'app' = nullif(it.settings->>'app', '')
-     ORDER BY other.id FOR UPDATE OF other"""
+     ORDER BY other.id FOR NO KEY UPDATE OF other"""
 COMPLAIN = "UPDATE messengers_channel SET paused_why = %s WHERE id = %s"
 # What was accepted before the provider asked for a pause does not end that pause.
 RECOVER = """
