@@ -29,6 +29,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -288,14 +289,21 @@ class FaultProxy:
         line.slow(200)
     """
 
-    def __init__(self, to: str, listen: str = "127.0.0.1:0", control: str = "") -> None:
-        self.to, self.wanted, self.control = to, listen, control
+    def __init__(
+        self,
+        to: str,
+        listen: str = "127.0.0.1:0",
+        control: str = "",
+        prefix: Sequence[str] = (),
+    ) -> None:
+        """`prefix`: what the command begins with, for instance `ip netns exec NAME`."""
+        self.to, self.wanted, self.control, self.prefix = to, listen, control, prefix
         self.lock = threading.Lock()
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", __name__, "--to", self.to),
+                *(*self.prefix, sys.executable, "-m", __name__, "--to", self.to),
                 *("--listen", self.wanted, "--control", self.control),
             ],
             stdin=subprocess.PIPE,

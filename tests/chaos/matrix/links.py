@@ -1,6 +1,7 @@
 """Links that are cut, slowed, reset and limited by the fault proxy, by script or at random.
 
     python -m tests.chaos.matrix.links --seed 7 --schedules 20
+    python -m tests.chaos.matrix.links --scripted provider
 
 Each schedule is a list of faults with their moments on the links of the workers to database, broker
 and provider. Whatever happens: nobody is lost, nobody is written to twice, everything is named.
@@ -9,7 +10,11 @@ and provider. Whatever happens: nobody is lost, nobody is written to twice, ever
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import secrets
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterable
@@ -18,6 +23,7 @@ from typing import NamedTuple
 from tests.chaos.matrix.plant import Judgement, Missing, Plant, plant, until
 from tests.chaos.matrix.scenes import or_skip, short
 from tests.chaos.scenarios import Seen, scenario
+from tests.standins.fault_proxy import FaultProxy
 
 LINKS = ("database", "broker", "provider")
 SECONDS = 12.0  # of one schedule
@@ -164,6 +170,65 @@ def randomly() -> Seen:
     return summary(*play_all(drawn(SEED, short(10, 40))))
 
 
+# --- A network of its own ---
+
+
+class Namespace:
+    """A network namespace whose only way out are relays over Unix sockets; root alone makes one."""
+
+    def __init__(self, house: Plant) -> None:
+        self.house = house
+        self.name = f"jawort-{secrets.token_hex(4)}"
+        self.prefix = ["ip", "netns", "exec", self.name]
+        if os.geteuid() != 0 or not shutil.which("ip") or self._ip("netns", "add", self.name):
+            raise Missing("nobody may make a network namespace here")
+        house.stack.callback(self._ip, "netns", "delete", self.name)
+        self.up()
+        for link in LINKS:
+            self._relay(link)
+
+    def _ip(self, *words: str) -> int:
+        return subprocess.run(["ip", *words], capture_output=True).returncode
+
+    def _relay(self, link: str) -> None:
+        """From the same port inside to the line outside."""
+        line = self.house.lines[link]
+        path = f"unix:{self.house.folder / link}.sock"
+        self.house.stack.enter_context(FaultProxy(line.address, listen=path))
+        inner = FaultProxy(path, listen=line.address, prefix=self.prefix)
+        self.house.stack.enter_context(inner)
+
+    def up(self) -> None:
+        self._ip("-n", self.name, "link", "set", "lo", "up")
+
+    def down(self) -> None:
+        """The cable is pulled: nothing arrives, and nobody is told."""
+        self._ip("-n", self.name, "link", "set", "lo", "down")
+
+
+@scenario(
+    "C8 namespace",
+    event="one of two workers loses its whole network three times, for 1, 4 and 15 s",
+    promised="0 lost, 0 doubled; the other goes on; doubts are named",
+)
+@or_skip
+def in_a_namespace() -> Seen:
+    with plant(broker="redis", recipients=5000, rate=RATE, lines=LINKS) as house:
+        space = Namespace(house)
+        house.inside["sender"] = space.prefix
+        house.start("sender", "sender2", "helper", "beat")
+        house.broadcast()
+        until(lambda: house.arrived() > 200, 90)
+        for seconds in (1, 4, 15):
+            space.down()
+            time.sleep(seconds)
+            space.up()
+            time.sleep(3)
+        finished = house.until_finished(120)
+        verdict = house.judged()
+    return Seen(str(verdict), finished and verdict.is_clean)
+
+
 def drawn(seed: int, number: int) -> dict[str, list[Fault]]:
     return {f"seed {seed + n}": at_random(random.Random(seed + n)) for n in range(number)}
 
@@ -172,9 +237,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--schedules", type=int, default=10)
+    parser.add_argument("--scripted", help="those of the scripted whose names hold this word")
     options = parser.parse_args()
+    chosen = drawn(options.seed, options.schedules)
+    if options.scripted is not None:
+        chosen = {name: faults for name, faults in SCRIPTED.items() if options.scripted in name}
     try:
-        _, is_well = play_all(drawn(options.seed, options.schedules))
+        _, is_well = play_all(chosen)
     except Missing as what:
         print(f"not played here: {what}")
         return 0

@@ -132,6 +132,7 @@ class Plant:
         self.folder.chmod(0o711)
         self.programs: dict[str, Program] = {}
         self.lines: dict[str, FaultProxy] = {}
+        self.inside: dict[str, list[str]] = {}  # what some programs' commands begin with
         self.log = self.folder / "accepted.jsonl"
         self.log.touch()
         self.dispatch: Any = None
@@ -247,10 +248,21 @@ class Plant:
         for name in names:
             if name not in self.programs:
                 command = self.command(name)
-                self.programs[name] = Program(name, command, self.env | env, self._log(name))
+                where = [*self.inside.get(name, []), *command]
+                self.programs[name] = Program(name, where, self.env | env, self._log(name))
             self.programs[name].start()
         if "web" in names:
             until(lambda: _listens(self.port), 40)
+
+    def second_host(self) -> dict[str, str]:
+        """What programs on another host have in their environment; it has joined the installation.
+
+        The first host must have begun: it is the one that makes the epoch.
+        """
+        env = {"JAWORT_VAR": str(self.folder / "host2")}
+        command = [sys.executable, "manage.py", "activate", "--join"]
+        subprocess.run(command, cwd=PROJECT, env=self.env | env, check=True, capture_output=True)
+        return env
 
     def command(self, name: str) -> list[str]:
         python = [sys.executable, "-m"]
@@ -333,6 +345,9 @@ class Plant:
             for entry, attempt in attempts
         )
         verdict.doubled = sum(number - 1 for number in arrived.values())
+        for entry, attempt in attempts:
+            if attempt and arrived[attempt.delivery] > 1:
+                print("twice:", attempt.delivery, attempt.token, entry.get("at"), flush=True)
         kept = ("in_doubt", "suppressed", "cancelled", "expired")
         verdict.lost = sum(1 for row, status, _ in ours if status not in kept and not arrived[row])
         found: Counter[str] = Counter()

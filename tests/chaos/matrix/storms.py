@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 RETRY_AFTER = 2.0  # seconds, as the stand-in says
 FAILED = "SELECT count(*) FROM messengers_delivery WHERE status = 'failed'"
-ATTEMPTS = "SELECT coalesce(max(attempts), 0) FROM messengers_delivery"
+ATTEMPTS = "SELECT coalesce(max(attempts), 0) FROM messengers_delivery WHERE status = 'queued'"
 PAUSE = "SELECT paused_why, paused_until IS NOT NULL FROM messengers_channel WHERE id = %s"
 
 
