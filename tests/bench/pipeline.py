@@ -13,7 +13,16 @@ from uuid import UUID
 from tests.bench.report import Report, finish, options
 from tests.bench.rig import Cost, Meter, together
 from tests.bench.sink import Sink
-from tests.bench.world import empty, make_channel, make_crowd, start_broadcast, states, trust, world
+from tests.bench.world import (
+    empty,
+    make_channel,
+    make_crowd,
+    point_channel,
+    start_broadcast,
+    states,
+    trust,
+    world,
+)
 from tests.clusters import TemporaryClusters
 
 PART = "pipeline"
@@ -86,8 +95,7 @@ class Bench:
         return cost
 
     def dispatch(self, sink: Sink) -> UUID:
-        from tests.bench.world import point_channel
-
+        empty()
         point_channel(self.channel, sink.url)
         return start_broadcast(self.channel, self.messages)
 

@@ -11,7 +11,7 @@ from tests.bench.pipeline import PATIENCE
 from tests.bench.report import Report, finish, options
 from tests.bench.rig import Cost, Meter, together
 from tests.bench.sink import Sink
-from tests.bench.world import make_channel, make_crowd, start_broadcast, states, world
+from tests.bench.world import empty, make_channel, make_crowd, start_broadcast, states, world
 from tests.clusters import TemporaryClusters
 
 PART = "smtp"
@@ -51,6 +51,7 @@ class Mails:
 
         with Sink(smtp=True, latency_ms=latency_ms) as sink:
             Channel.objects.filter(id=self.channel).update(settings=settings(sink, connections))
+            empty()
             dispatch = start_broadcast(self.channel, self.messages)
             cost = Cost(self.messages)
             with Meter(self.clusters, sink).measured(cost):

@@ -44,9 +44,14 @@ EVERYBODY = """
     SELECT g.address, g.id, a.channel_id FROM messengers_address a
       JOIN messengers_gate g ON g.address = a.id AND g.is_open
      WHERE a.channel_id = %s ORDER BY a.id LIMIT %s"""
-EMPTY = """
-    TRUNCATE messengers_delivery, messengers_batch, messengers_dispatch, messengers_parkedreceipt,
-             messengers_inboundevent CASCADE"""
+SENT_AND_RECEIVED = (
+    "messengers_delivery",
+    "messengers_batch",
+    "messengers_dispatch",
+    "messengers_receiptgroup",
+    "messengers_inboundevent",
+)
+TABLES = "SELECT relname FROM pg_class WHERE relname = ANY(%s) AND relkind IN ('r', 'p')"
 
 
 @contextmanager
@@ -198,7 +203,9 @@ def analyze(*tables: str) -> None:
 def empty() -> None:
     """Forget everything that was sent and everything that came in."""
     with connections["default"].cursor() as cursor:
-        cursor.execute(EMPTY)
+        cursor.execute(TABLES, [[*SENT_AND_RECEIVED, "messengers_parkedreceipt"]])
+        tables = ", ".join(row[0] for row in cursor.fetchall())
+        cursor.execute(f"TRUNCATE {tables} CASCADE")
 
 
 def start_broadcast(channel: UUID, recipients: int) -> UUID:
