@@ -31,6 +31,7 @@ urlpatterns = [
     path("desk/broadcasts/<uuid:pk>/unschedule/", sending.unschedule, name="broadcast_unschedule"),
     path("desk/broadcasts/<uuid:pk>/pause/", sending.pause, name="broadcast_pause"),
     path("desk/broadcasts/<uuid:pk>/resume/", sending.resume, name="broadcast_resume"),
+    path("desk/broadcasts/<uuid:pk>/trial/", sending.end_trial, name="broadcast_end_trial"),
     path("desk/broadcasts/<uuid:pk>/cancel/", sending.cancel, name="broadcast_cancel"),
     path("desk/broadcasts/<uuid:pk>/retry/", sending.retry, name="broadcast_retry"),
     path("desk/broadcasts/<uuid:pk>/progress/", outcome.show_progress, name="broadcast_progress"),

@@ -5,6 +5,7 @@ from broadcasts.actions.rules import change_rules, choose_on_doubt
 from broadcasts.actions.start import start
 from broadcasts.actions.steer import (
     cancel,
+    end_trial,
     expire,
     follow_dispatches,
     go_on_after_breakers,
@@ -36,6 +37,7 @@ __all__ = [
     "delete_draft",
     "duplicate_broadcast",
     "edit_broadcast",
+    "end_trial",
     "expire",
     "fire_due",
     "follow_dispatches",

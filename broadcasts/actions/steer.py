@@ -63,6 +63,20 @@ def resume(*, broadcast: Broadcast, actor: Actor, urgent_why: str = "") -> Broad
     return _noted(row, actor, "broadcast.resumed")
 
 
+@transaction.atomic
+def end_trial(*, broadcast: Broadcast, actor: Actor) -> Broadcast:
+    """Send on to everybody without waiting for the trial batch, for instance when one of its
+    channels was stopped. Raises `IllegalTransition` where no trial is awaited.
+    """
+    row = _for_steering(broadcast, actor)
+    if row.canary != Canary.WAITING or row.status != Status.RUNNING:
+        raise IllegalTransition(f"broadcast {row.pk} awaits no trial.")
+    outbox.release_rest(_dispatch_of(row))
+    Broadcast.objects.filter(pk=row.pk).update(canary=Canary.OVERRULED)
+    row.refresh_from_db()
+    return _noted(row, actor, "broadcast.canary_overruled")
+
+
 def _make_urgent(row: Broadcast, reason: str, actor: Actor) -> None:
     """Audited with the hash of its reason; the words stand with the broadcast."""
     row.is_urgent, row.urgent_why = True, reason[:200]

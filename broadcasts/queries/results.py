@@ -46,6 +46,8 @@ CAUSES = {
     "timeout": _("The messenger did not answer in time"),
     "render": _("The text did not fit for this person"),
     "settled": _("Decided by a person"),
+    "resent_by_policy": _("Sent again by the channel's policy for doubts"),
+    "limit_reached": _("The messenger limits our account"),
     "footer_missing": _("The message did not say how to object (section 7(3) UWG)"),
     **{str(reason): reason.label for reason in Gate.Reason},
 }

@@ -1,25 +1,19 @@
-"""How far it is, what became of it, and what nobody could know."""
+"""How far it is, and what became of it."""
 
 import csv
 from collections.abc import Iterable
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext as _
+from django.shortcuts import get_object_or_404, render
 
-from broadcasts import actions
-from broadcasts.forms import DoubtForm
 from broadcasts.models import Broadcast, Media
-from broadcasts.queries import progress, results_table
+from broadcasts.queries import results_table
 from broadcasts.queries.progress import progress_in_sums, with_batches
-from broadcasts.queries.results import cause_label
-from broadcasts.views.page import READ, SEND, attempt, back_to, broadcast_page, page, rights_in
+from broadcasts.views.page import READ, broadcast_page, page, rights_in
 from broadcasts.words import TONES, why
-from messengers import media, outbox
-from messengers.models import Address, Delivery
+from messengers import media
 from privacy.access import actor_of, visible_to
-from subscriptions.desk_views.people import masked
 
 DOUBTS_SHOWN = 100
 NOTHING_NEW = 204  # htmx leaves everything as it is
@@ -67,51 +61,6 @@ def harmless(row: Iterable[object]) -> list[object]:
         f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
         for cell in row
     ]
-
-
-@broadcast_page(SEND, "GET", "HEAD", "POST")
-def doubts(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
-    """Deliveries that perhaps arrived, by cause; a POST settles one of them."""
-    if request.method == "POST":
-        return _settle(request, broadcast)
-    if not broadcast.dispatch:
-        return back_to(broadcast)
-    found = outbox.doubts(broadcast.dispatch, DOUBTS_SHOWN)
-    rows = Address.objects.select_related("channel").in_bulk([row.address_id for row in found])
-    names = masked(rows.values())
-    shown = [
-        (row, names[row.address_id], rows[row.address_id].channel, cause_label(row.cause))
-        for row in found
-        if row.address_id in rows
-    ]
-    context = {
-        "broadcast": broadcast,
-        "doubts": shown,
-        "total": progress(broadcast).count(Delivery.Status.IN_DOUBT),
-    }
-    return render(request, "broadcasts/doubts.html", context)
-
-
-def _settle(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
-    form = DoubtForm(request.POST)
-    if not form.is_valid():
-        raise Http404
-    data = form.cleaned_data
-    try:
-        attempt(
-            request,
-            broadcast,
-            lambda: actions.settle_doubt(
-                broadcast=broadcast,
-                delivery=data["delivery"],
-                decision=data["decision"],
-                actor=actor_of(request),
-            ),
-            _("Your decision is written down."),
-        )
-    except Delivery.DoesNotExist:
-        raise Http404 from None
-    return redirect("broadcast_doubts", pk=broadcast.pk)
 
 
 @page(READ)

@@ -211,6 +211,18 @@ def resume(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     return back_to(broadcast)
 
 
+@broadcast_page(SEND, "POST")
+def end_trial(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
+    """Send on to everybody without waiting for the trial batch."""
+    attempt(
+        request,
+        broadcast,
+        lambda: actions.end_trial(broadcast=broadcast, actor=actor_of(request)),
+        _("Everybody gets it now."),
+    )
+    return back_to(broadcast)
+
+
 @broadcast_page(SEND, "GET", "HEAD", "POST")
 def cancel(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     """Asks first; a POST stops it for good."""

@@ -136,6 +136,11 @@ class ResultsSerializer(serializers.Serializer[Any]):
     """What became of a broadcast's recipients; the states always sum to `recipients`."""
 
     recipients = serializers.IntegerField()
+    accepted = serializers.IntegerField(help_text="Taken by the messenger, or more than that.")
+    in_doubt = serializers.IntegerField(help_text="Nobody can know whether they were taken.")
+    answer_lost = serializers.IntegerField(help_text="Of these: by the messenger or the line.")
+    our_crash = serializers.IntegerField(help_text="Of these: by us.")
+    unaccounted = serializers.IntegerField(help_text="Always 0.")
     batches = serializers.IntegerField()
     states = serializers.DictField(child=serializers.IntegerField())
     causes = serializers.DictField(child=serializers.DictField(child=serializers.IntegerField()))

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from broadcasts import actions
 from broadcasts.actions.trial import judge_trials, verdict
+from broadcasts.errors import IllegalTransition
 from broadcasts.models import Broadcast, SendingRules
 from messengers import outbox
 from messengers.models import Batch, Delivery, Dispatch, Gate
@@ -176,6 +177,18 @@ def test_a_person_may_overrule_it_and_that_is_kept(house):
     assert (row.status, row.canary) == ("running", "overrule")
     assert {status for _, _, status in batches(row)[2:]} == {"waiting"}
     assert judge_trials(timezone.now() + LATER) == 0
+
+
+def test_a_person_need_not_wait_for_the_trial(house):
+    row = started(house)
+
+    row = actions.end_trial(broadcast=row, actor=SYSTEM)
+
+    assert (row.status, row.canary) == ("running", "overrule")
+    assert {status for _, _, status in batches(row)} == {"waiting"}
+    assert AuditEntry.objects.filter(action="broadcast.canary_overruled").count() == 1
+    with pytest.raises(IllegalTransition):
+        actions.end_trial(broadcast=row, actor=SYSTEM)
 
 
 def test_a_pause_in_between_lets_nobody_slip_by(house):

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from broadcasts import actions
 from broadcasts.models import Broadcast
-from broadcasts.queries import progress
+from broadcasts.queries import account, progress
 from broadcasts.queries.progress import Progress, progress_in_sums
 from config.api.access import actor_of
 from config.api.filters import Allowed
@@ -198,12 +198,18 @@ def _progress(told: Progress) -> dict[str, Any]:
 
 def _results(broadcast: Broadcast) -> dict[str, Any]:
     told = progress(broadcast)
+    summed = account(broadcast, told)
     causes: dict[str, dict[str, int]] = {}
     if broadcast.dispatch:
         for state, cause, number in outbox.causes(broadcast.dispatch):
             causes.setdefault(state, {})[cause] = number
     return {
         "recipients": told.size,
+        "accepted": summed.accepted,
+        "in_doubt": summed.in_doubt,
+        "answer_lost": summed.answer_lost,
+        "our_crash": summed.our_crash,
+        "unaccounted": summed.unaccounted,
         "batches": told.batch_total,
         "states": {str(state.status): state.count for state in told.states},
         "causes": causes,

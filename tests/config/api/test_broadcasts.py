@@ -97,13 +97,29 @@ def test_the_states_sum_to_the_recipients_from_the_start_to_the_end(
     settle_all(Broadcast.objects.get(), "accepted", "delivered", "failed", cause="opted_out")
     ended = json(program, "get", f"{path}results/")[1]
 
-    assert before == {"recipients": 0, "batches": 0, "states": {}, "causes": {}}
+    sums = {"accepted", "in_doubt", "answer_lost", "our_crash", "unaccounted", "recipients"}
+    assert {before[name] for name in sums | {"batches"}} == {0}
+    assert (before["states"], before["causes"]) == ({}, {})
     assert (started["recipients"], started["batches"]) == (3, 2)
     assert started["states"] == {"queued": 3}
     assert started["causes"] == {}
     assert ended["states"] == {"accepted": 1, "delivered": 1, "failed": 1}
     assert sum(ended["states"].values()) == ended["recipients"] == 3
     assert ended["causes"]["failed"] == {"opted_out": 1}
+    assert (ended["accepted"], ended["in_doubt"], ended["unaccounted"]) == (2, 0, 0)
+
+
+def test_doubts_are_told_with_who_lost_the_answer(program: Client, path: str) -> None:
+    json(program, "post", f"{path}start/", **KEY)
+    settle_all(Broadcast.objects.get(), "accepted", "in_doubt", "in_doubt", cause="timeout")
+    Delivery.objects.filter(
+        pk=Delivery.objects.filter(status="in_doubt").values("pk")[:1]
+    ).update(cause="worker_lost")
+
+    told = json(program, "get", f"{path}results/")[1]
+
+    assert (told["accepted"], told["in_doubt"], told["unaccounted"]) == (1, 2, 0)
+    assert (told["answer_lost"], told["our_crash"]) == (1, 1)
 
 
 def test_progress_is_told_again_only_once_it_has_changed(program: Client, path: str) -> None:
