@@ -58,8 +58,7 @@ class Line:
         self.lease_seconds = self.call_seconds + LEASE_SLACK  # built on the database's clock
         self.pace = Pace()
         if self.adapter.transport == "smtp":
-            # A mail server takes one mail at a time on each connection: more would only queue up.
-            self.pace = Pace(fixed=2 * self.adapter.smtp_server().connections)
+            self.pace = Pace(self.adapter.smtp_server().connections)
         self.bulk = int(channel.settings.get("bulk", self.adapter.capabilities.bulk))
         self.has_setbacks = channel.setbacks > 0 or bool(channel.paused_why)
         self._texts: dict[UUID, Text] = {}

@@ -3,60 +3,76 @@
 What is in flight is what one crash puts in doubt, so the window is small where answers come at once
 and grows only with the time that this provider takes: the calls of `PER_SECOND` and of its quickest
 answer. (Its usual answer would not do: where we are the slow ones, a larger window makes answers
-wait longer for us, and would grow by itself.) Calls that take far longer than that, the stragglers,
-do not use up places: one answer in a hundred that takes a second must not cost the others theirs.
+wait longer for us, and would grow by itself.) Stragglers, which wait long while two windows of
+others were answered, do not use up places: one answer in a hundred that takes a second must not
+cost the others theirs.
+
+A mail server takes one mail at a time on each connection. More only queue up here, so there are
+enough of them for a commit that is worth it, and never more than a tenth of a second's work.
 """
 
 from collections.abc import Hashable
 
 FEWEST = 128  # calls in flight, for a provider that answers at once
 MOST = 512  # and for a slow one: the most that one crash puts in doubt
+MAILS = 64  # the same for mails
 PER_SECOND = 8000.0  # messages that a worker shall reach, if the provider lets it
 EPOCH = 256  # answers among which the quickest is looked for
-STRAGGLING = 0.1  # seconds after which a call is a straggler, but for slow providers
-STRAGGLING_TIMES = 4.0  # times the quickest answer
+STRAGGLING = 0.1  # seconds that a straggler waits at least
 LOOK_SECONDS = 0.02  # between two counts of the stragglers
+QUEUE_SECONDS = 0.1  # of work that may wait for a mail server's connections
 
 
 class Pace:
     """What one worker has learnt about one channel's provider. Times are monotonic seconds."""
 
-    def __init__(self, fixed: int = 0) -> None:
-        self.fixed = fixed  # a window that is known: connections of a mail server
+    def __init__(self, connections: int = 0) -> None:
+        self.connections = connections  # of a mail server; 0: as many as there are calls
         self.quickest = 0.0
+        self.rate = 0.0  # answers per second
+        self.answers = 0
+        self._epoch_at = -1.0
+        self._in_epoch = 0
         self._candidate = float("inf")
-        self._answers = 0
-        self._out: dict[Hashable, tuple[float, int]] = {}  # in the order in which they left
+        self._out: dict[Hashable, tuple[float, int, int]] = {}  # in the order in which they left
         self._stragglers = 0
         self._counted_at = 0.0
 
     def left(self, key: Hashable, messages: int, now: float) -> None:
         """A call with so many messages has left."""
-        self._out[key] = (now, messages)
+        if self._epoch_at < 0.0:
+            self._begin(now)
+        self._out[key] = (now, messages, self.answers)
 
     def came(self, key: Hashable, now: float) -> None:
         """Its answer has come."""
-        since, _ = self._out.pop(key)
+        since, _, _ = self._out.pop(key)
         if now - since < self._candidate:
             self._candidate = now - since
-        self._answers += 1
-        if self._answers >= EPOCH:
-            self.quickest, self._candidate, self._answers = self._candidate, float("inf"), 0
+        self.answers += 1
+        self._in_epoch += 1
+        if self._in_epoch >= (MAILS if self.connections else EPOCH):
+            self.quickest = self._candidate
+            self.rate = self._in_epoch / max(now - self._epoch_at, 1e-6)
+            self._begin(now)
+
+    def _begin(self, now: float) -> None:
+        self._epoch_at, self._in_epoch, self._candidate = now, 0, float("inf")
 
     def window(self, now: float) -> int:
         """How many messages may be in flight now, stragglers included."""
-        if self.fixed:
-            return self.fixed
+        if self.connections:
+            return min(MAILS, max(2 * self.connections, int(self.rate * QUEUE_SECONDS)))
         if now - self._counted_at >= LOOK_SECONDS:
             self._counted_at, self._stragglers = now, self._count_stragglers(now)
         wanted = max(FEWEST, int(PER_SECOND * self.quickest))
         return min(MOST, wanted + self._stragglers)
 
     def _count_stragglers(self, now: float) -> int:
-        limit = now - max(STRAGGLING, STRAGGLING_TIMES * self.quickest)
+        overtaken = self.answers - 2 * max(FEWEST, int(PER_SECOND * self.quickest))
         number = 0
-        for since, messages in self._out.values():
-            if since > limit:
+        for since, messages, answers in self._out.values():
+            if since > now - STRAGGLING or answers > overtaken:
                 break
             number += messages
         return number

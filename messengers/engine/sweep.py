@@ -6,6 +6,7 @@ from messengers.sql import Row, engine_transaction, ids, numbers, rows, run
 
 MAX_LOSSES = 8  # leases lost without a single commit: what kills its workers is in this batch
 AT_A_TIME = 100  # batches in one transaction
+LONGEST_LEASE = 300.0  # seconds; no channel's call may take longer
 # The whole difference between "perhaps sent" and "sent twice" is the word `in_doubt` here.
 LOST_ON_WIRE = "in_doubt"
 
@@ -13,6 +14,12 @@ LOCK_EXPIRED = """
     SELECT id, dispatch_id, losses FROM messengers_batch
      WHERE status = 'working' AND lease_until < clock_timestamp()
      ORDER BY id LIMIT %s::int FOR UPDATE SKIP LOCKED"""
+# A lease ends within seconds. One that lies far ahead was written before the database's clock was
+# set back: it ends as if it had just been written, so that those alive can still renew it.
+FAR_AHEAD = """
+    UPDATE messengers_batch SET lease_until = clock_timestamp() + make_interval(secs => %s::float8)
+     WHERE status = 'working'
+       AND lease_until > clock_timestamp() + make_interval(secs => 2 * %s::float8)"""
 DOUBT = """
     UPDATE messengers_delivery d
        SET status = %(lost)s, cause = 'worker_lost', attempts = attempts + 1, next_at = NULL,
@@ -54,6 +61,8 @@ def sweep_leases() -> int:
     others were never sent and wait again.
     """
     number = 0
+    with engine_transaction():
+        run(FAR_AHEAD, [LONGEST_LEASE, LONGEST_LEASE], prepare=True)
     while found := _sweep_some():
         number += found
     return number

@@ -5,6 +5,7 @@ take their places, so one slow answer holds up nothing but itself.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -68,12 +69,14 @@ class Worker:
         self.lines: dict[UUID, Line] = {}
         self.effects = Effects()
         self.calls = 0
+        self.tally: Counter[str] = Counter()  # of the verdicts
         self.is_dry = False  # the last look found nothing
         self.look_at = 0.0
         self.oldest_result: float | None = None
         self.broken_since: float | None = None
 
     def run(self) -> int:
+        began = time.monotonic()
         try:
             while self.batches or not self.is_dry:
                 self._step()
@@ -82,7 +85,19 @@ class Worker:
         finally:
             for line in self.lines.values():
                 line.close()
+            self._tell(time.monotonic() - began)
         return self.calls
+
+    def _tell(self, seconds: float) -> None:
+        """One line for a run, and nothing about anybody in it."""
+        if self.calls:
+            log.info(
+                "engine_ran",
+                calls=self.calls,
+                accepted=self.tally["accepted"],
+                doubts=self.tally["in_doubt"],
+                seconds=round(seconds, 3),
+            )
 
     def _step(self) -> None:
         self._poll()
@@ -191,15 +206,25 @@ class Worker:
     # --- Answers come ---
 
     def _poll(self) -> None:
+        """Gather answers until they are worth a commit, or for a moment at most."""
         busy = [line for line in self.lines.values() if line.transport.in_flight]
         if not busy and self.batches and not self._should_commit():
             time.sleep(POLL_SECONDS)
-        for line in busy:
-            for key, outcome in line.transport.poll(POLL_SECONDS / len(busy)):
-                if isinstance(key, Submission):
-                    self._arrived(line, key, outcome)
-                elif isinstance(key, UUID):
-                    self._picture_arrived(line, key, outcome)
+        until = time.monotonic() + POLL_SECONDS
+        gathered = 0
+        while busy and gathered < FLUSH_RESULTS and time.monotonic() < until:
+            for line in busy:
+                gathered += self._poll_line(line, POLL_SECONDS / len(busy))
+            busy = [line for line in busy if line.transport.in_flight]
+
+    def _poll_line(self, line: Line, seconds: float) -> int:
+        outcomes = line.transport.poll(seconds)
+        for key, outcome in outcomes:
+            if isinstance(key, Submission):
+                self._arrived(line, key, outcome)
+            elif isinstance(key, UUID):
+                self._picture_arrived(line, key, outcome)
+        return len(outcomes)
 
     def _arrived(self, line: Line, submission: Submission, outcome: Outcome) -> None:
         batch, now = submission.batch, time.monotonic()
@@ -210,6 +235,7 @@ class Worker:
             verdict = judge(answer, recipient.attempts)
             batch.results.append(Result(recipient, verdict))
             self.effects.note(line, batch, recipient, verdict)
+            self.tally[verdict.status] += 1
         self.oldest_result = self.oldest_result or now
 
     def _picture_arrived(self, line: Line, dispatch: UUID, outcome: Outcome) -> None:

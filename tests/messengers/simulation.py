@@ -499,6 +499,10 @@ class Effects:
 # --- One history ---
 
 
+def nothing(*_: object, **__: object) -> None:
+    """Takes what a log would take."""
+
+
 @contextmanager
 def played_by(world: World, worker: ModuleType) -> Iterator[None]:
     """Let the worker's module ask this world instead of a database and a clock."""
@@ -517,7 +521,8 @@ def played_by(world: World, worker: ModuleType) -> Iterator[None]:
         "connection": SimpleNamespace(close=lambda: None),
         "time": clock,
         "is_stopping": lambda: False,
-        "log": SimpleNamespace(warning=lambda *_, **__: None, error=lambda *_, **__: None),
+        "instance": SimpleNamespace(why_not=lambda: ""),
+        "log": SimpleNamespace(warning=nothing, error=nothing, info=nothing),
     }
     with ExitStack() as stack:
         stack.enter_context(patch.multiple(worker, **names))

@@ -636,6 +636,20 @@ def test_a_live_lease_is_left_alone(channel: Channel) -> None:
     assert sweep()["leases"] == 0
 
 
+def test_a_clock_that_was_set_back_holds_nobody_up_for_long(channel: Channel) -> None:
+    """Then the leases of the dead lie hours ahead; those of the living are renewed anyway."""
+    dispatch = make_dispatch(gates_of(make_people(channel, 3)))
+    die_with_on_wire(Batch.objects.get(), [1], ended=False)
+    Batch.objects.update(lease_until=timezone.now() + timedelta(hours=2))
+
+    assert sweep()["leases"] == 0
+    assert Batch.objects.get().lease_until < timezone.now() + timedelta(minutes=6)
+    Batch.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+
+    assert sweep()["leases"] == 1
+    assert states(dispatch) == {"queued": 2, "in_doubt": 1}
+
+
 def test_a_batch_that_kills_its_workers_fails_at_last(channel: Channel) -> None:
     dispatch = make_dispatch(gates_of(make_people(channel, 2)))
     for _ in range(8):
