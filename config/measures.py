@@ -14,7 +14,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
-from messengers import instance
+from messengers import instance, partitions
 from messengers.models import Delivery
 from messengers.sql import Row, rows
 from privacy.audit import sequencer
@@ -194,6 +194,11 @@ def _duties() -> Iterable[Measure]:
 
 
 def _house() -> Iterable[Measure]:
+    yield _told(
+        "jawort_partitions_missing",
+        "Of this month and the next two, those without a partition of deliveries.",
+        partitions.missing_ahead(),
+    )
     sends = not instance.why_not()
     yield _told("jawort_may_send", "1 unless this is a copy that nobody has activated.", sends)
     yield Measure(
