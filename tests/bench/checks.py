@@ -16,7 +16,7 @@ from django.db import connections
 
 from messengers.sql import rows, run
 from tests.bench.pipeline import Bench
-from tests.bench.report import Report, finish, options
+from tests.bench.report import Report, finish, guarded, options
 from tests.bench.world import world
 from tests.clusters import TemporaryClusters
 
@@ -247,4 +247,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(guarded(main))

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from tests.bench.report import Report, finish, options
-from tests.bench.sink import NoCompiler
+from tests.bench.report import Report, finish, guarded, options
+from tests.bench.sink import built
 from tests.bench.world import empty, world
 
 # In the order in which they run: the snapshot finds an empty house.
@@ -53,6 +53,7 @@ FULL: dict[str, dict[str, Any]] = {
 
 
 def play(names: list[str], sizes: dict[str, dict[str, Any]], report: Report, durable: bool) -> None:
+    built("sink.c")  # or say so before anything else was done
     with world(durable=durable) as clusters:
         for name in names:
             part: Callable[..., None] = import_module(f"tests.bench.{name}").play
@@ -66,16 +67,10 @@ def main() -> int:
     if unknown := set(chosen.only) - set(SHORT):
         print(f"Unknown: {', '.join(unknown)}. Parts: {', '.join(SHORT)}.", file=sys.stderr)
         return 2
-    try:
-        sizes = FULL if chosen.full else SHORT
-        play(chosen.only or list(SHORT), sizes, report, durable=not chosen.unsafe)
-    except (NoCompiler, RuntimeError) as error:
-        print(f"The bench stopped: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    sizes = FULL if chosen.full else SHORT
+    play(chosen.only or list(SHORT), sizes, report, durable=not chosen.unsafe)
     return finish(report, chosen.json)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

@@ -14,7 +14,7 @@ from unittest.mock import patch
 from messengers.contract import Outcome
 from messengers.transports.http import HttpTransport
 from tests.bench.pipeline import Bench
-from tests.bench.report import Report, finish, options
+from tests.bench.report import Report, finish, guarded, options
 from tests.bench.world import world
 from tests.clusters import TemporaryClusters
 
@@ -73,4 +73,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(guarded(main))

@@ -19,7 +19,7 @@ from uuid import UUID
 from django.db import connections
 
 from tests.bench.hooks import Load, Request, Server, receipts, serving, texts, write
-from tests.bench.report import Report, finish, options
+from tests.bench.report import Report, finish, guarded, options
 from tests.bench.rig import Cost, Meter, die_with_parent, together
 from tests.bench.sink import Sink
 from tests.bench.world import (
@@ -300,4 +300,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(guarded(main))

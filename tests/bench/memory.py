@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.bench.report import Report, finish, options
+from tests.bench.report import Report, finish, guarded, options
 from tests.bench.rig import peak_mb, together
 from tests.bench.sink import Sink
 from tests.bench.world import empty, make_channel, make_crowd, point_channel, start_broadcast, world
@@ -94,4 +94,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(guarded(main))

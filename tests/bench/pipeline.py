@@ -10,7 +10,7 @@ workers share one machine. CPU is microseconds per message.
 from collections.abc import Sequence
 from uuid import UUID
 
-from tests.bench.report import Report, finish, options
+from tests.bench.report import Report, finish, guarded, options
 from tests.bench.rig import Cost, Meter, together
 from tests.bench.sink import Sink
 from tests.bench.world import (
@@ -195,4 +195,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(guarded(main))

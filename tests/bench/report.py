@@ -4,8 +4,8 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,17 @@ def options(text: str, **defaults: Any) -> argparse.Namespace:
     return parser.parse_args()
 
 
+def guarded(main: Callable[[], int]) -> int:
+    """What `main` returns; one sentence instead of a traceback where the bench itself gives up."""
+    try:
+        return main()
+    except RuntimeError as error:
+        print(f"The bench stopped: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
 def finish(report: Report, path: Path | None) -> int:
     """Write what was asked for. A missed goal is a figure, no failure."""
     if path:
@@ -111,8 +122,3 @@ def finish(report: Report, path: Path | None) -> int:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}" if value else "0"
-
-
-def git_revision() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    return found.stdout.strip()

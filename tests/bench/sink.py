@@ -21,7 +21,7 @@ from typing import Any, Self
 SOURCES = Path(__file__).parent
 
 
-class NoCompiler(Exception):
+class NoCompiler(RuntimeError):
     """There is nothing to build the loopback provider with."""
 
 

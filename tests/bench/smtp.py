@@ -8,7 +8,7 @@ Beside it the same transport without a database. The sink costs what is printed 
 from uuid import UUID
 
 from tests.bench.pipeline import PATIENCE
-from tests.bench.report import Report, finish, options
+from tests.bench.report import Report, finish, guarded, options
 from tests.bench.rig import Cost, Meter, together
 from tests.bench.sink import Sink
 from tests.bench.world import empty, make_channel, make_crowd, start_broadcast, states, world
@@ -127,4 +127,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(guarded(main))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connections, transaction
 
-from tests.bench.report import Report, finish, options
+from tests.bench.report import Report, finish, guarded, options
 from tests.bench.rig import Cost, Meter
 from tests.bench.world import make_channel, make_rows, take_snapshot, world
 from tests.clusters import TemporaryClusters
@@ -78,4 +78,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(guarded(main))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.pipeline import PATIENCE, Bench
-from tests.bench.report import Report, finish, options
+from tests.bench.report import Report, finish, guarded, options
 from tests.bench.rig import Cost
 from tests.bench.sampling import by_stage, flame_graph, folded_lines, own_time, sampled
 from tests.bench.sink import Sink
@@ -85,4 +85,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(guarded(main))
