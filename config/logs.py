@@ -23,7 +23,8 @@ ALLOWED_KEYS = frozenset(
         "batch", "dispatch", "broadcast", "channel", "delivery", "newsletter", "request",
         "entry", "leaf",
         "request_id", "calls", "accepted", "doubts", "slowest", "leases", "expired", "finished",
-        "given_up", "paused", "merged", "handled", "ok", "refused", "later",
+        "given_up", "paused", "why", "probes", "table", "column", "epoch",
+        "merged", "handled", "ok", "refused", "later",
         "import_id", "event_kind", "adapter", "attempt", "waiting", "sent", "version",
     }
 )  # fmt: skip
