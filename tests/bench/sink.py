@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 SOURCES = Path(__file__).parent
+PREFIX = "jawort-bench-"
 
 
 class NoCompiler(RuntimeError):
@@ -34,7 +35,10 @@ def workshop() -> Path:
 
 @lru_cache(maxsize=1)
 def _folder() -> "tempfile.TemporaryDirectory[str]":
-    return tempfile.TemporaryDirectory(prefix="jawort-bench-")
+    for old in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if not Path("/proc", old.name.removeprefix(PREFIX).partition("-")[0]).exists():
+            shutil.rmtree(old, ignore_errors=True)  # of a bench that was killed
+    return tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-")
 
 
 @lru_cache(maxsize=8)
