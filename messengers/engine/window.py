@@ -30,7 +30,7 @@ log = structlog.get_logger("jawort.engine")
 
 FOR_REPLIES = 16  # places of the window that broadcasts leave to replies
 REPLY_PRIORITY = 1  # from here on a batch may use them
-SMALLEST_REFILL = 4  # a broadcast waits until so much of the window, a quarter, is free
+REFILL = 64  # a broadcast waits until so many places are free, or half of a small window
 
 
 def has_room(batches: Sequence[OpenBatch]) -> bool:
@@ -76,7 +76,7 @@ def _places(batch: OpenBatch, free: int, now: float) -> int:
         return min(free, waiting)
     window = batch.line.pace.window(now)
     places = min(free - min(FOR_REPLIES, window // 4), waiting)
-    return places if places >= min(waiting, window // SMALLEST_REFILL) else 0
+    return places if places >= min(waiting, REFILL, window // 2) else 0
 
 
 def build(text: Text, batch: OpenBatch, recipient: Recipient) -> Intent | Verdict:

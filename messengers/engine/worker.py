@@ -31,7 +31,7 @@ from privacy.vault import KeystoreDown
 
 log = structlog.get_logger("jawort.engine")
 
-FLUSH_RESULTS = 32  # write answers when so many have come …
+FLUSH_RESULTS = 64  # write answers when so many have come …
 FLUSH_SECONDS = 0.01  # … or the oldest has waited so long
 POLL_SECONDS = 0.005
 LOOK_SECONDS = 0.1  # between two looks for batches that became due
