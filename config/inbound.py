@@ -5,6 +5,7 @@ everybody stands here.
 """
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
@@ -27,8 +28,9 @@ from subscriptions.actions import close_by_platform, withdraw
 from subscriptions.actions.withdrawal import take_back
 from subscriptions.conversation import Incoming, answer, understand
 from subscriptions.models import Newsletter, Subscription, Topic
+from subscriptions.queries import keyword_table
 from subscriptions.texts import is_mail
-from subscriptions.words import Intent
+from subscriptions.words import Intent, KeywordTable, read_word
 
 # A request for erasure stops what is sent like any other withdrawal, before anybody works on it.
 WITHDRAWING = frozenset({Intent.STOP, Intent.STOP_TOPIC, Intent.ERASURE})
@@ -36,6 +38,28 @@ WITHDRAWING = frozenset({Intent.STOP, Intent.STOP_TOPIC, Intent.ERASURE})
 SUBJECTS = {"de": "Ihre Anfrage", "en": "Your request"}
 # Said by a person at the platform: as good as a STOP. Otherwise the platform tells us something.
 SAID_BY_PERSON = frozenset({"complaint", "unsubscribed"})
+
+
+def may_withdraw(channel: Channel, event: TextEvent) -> bool:
+    """Whether a text could end something, by the words of a few seconds ago; asks for nothing else.
+
+    A newer word is found when the text is handled: it then ends the same a moment later.
+    """
+    return bool(event.payload) or read_word(event.text, _words(channel)).intent in WITHDRAWING
+
+
+def _words(channel: Channel) -> KeywordTable:
+    """Reading the words of all newsletters takes longer than everything else about a hook."""
+    now = time.monotonic()
+    until, table = _WORDS.get(channel.pk, (0.0, None))
+    if table is None or until <= now:
+        table = keyword_table(channel)
+        _WORDS[channel.pk] = (now + WORDS_SECONDS, table)
+    return table
+
+
+WORDS_SECONDS = 5.0
+_WORDS: dict[UUID, tuple[float, KeywordTable]] = {}
 
 
 def withdraw_now(channel: Channel, events: Iterable[Event]) -> set[str]:

@@ -409,6 +409,15 @@ class OptOutEvent:
 
 
 Event = TextEvent | ReceiptEvent | OptOutEvent
+PersonEvent = TextEvent | OptOutEvent
+# A receipt without an object around it: they come by the thousand. Our attempt and the provider's
+# id, one of which may be empty; the status; for "undelivered" the reason or code, else "".
+ReceiptRow = tuple[str, str, ReceiptStatus, str]
+
+
+def receipt_row(event: ReceiptEvent) -> ReceiptRow:
+    cause = str(event.reason or event.code) if event.status == "undelivered" else ""
+    return (event.attempt, event.provider_id, event.status, cause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -503,6 +512,22 @@ class Adapter(ABC):
     @abstractmethod
     def read_events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
         """The events in a verified body; unknown ones are left out. Raises `BadPayload`."""
+
+    def read_hook(
+        self, headers: Mapping[str, str], body: bytes
+    ) -> tuple[list[PersonEvent], list[ReceiptRow]]:
+        """The same, with receipts as plain rows. An adapter that gets many makes no events of them.
+
+        Raises `BadPayload`.
+        """
+        persons: list[PersonEvent] = []
+        receipts: list[ReceiptRow] = []
+        for event in self.read_events(headers, body):
+            if isinstance(event, ReceiptEvent):
+                receipts.append(receipt_row(event))
+            else:
+                persons.append(event)
+        return persons, receipts
 
     def deep_link(self, text: str) -> str | None:
         """A link that opens the messenger with `text` ready to send; None where there is none."""

@@ -105,4 +105,4 @@ keeps(
     " AND d.dispatch_id < messengers_first_id(date_trunc('month', %(before)s, 'UTC'))"
     " AND s.status NOT IN ('running', 'paused') AND s.finished_at < %(before)s)",
 )
-keeps("delivery_record", "messengers_parkedreceipt", due="at < %(before)s")
+keeps("delivery_record", "messengers_receiptgroup", due="at < %(before)s")

@@ -5,12 +5,11 @@ provider gets means: nothing more will be sent. Texts are handled afterwards, on
 What the body says never stands in a log or an exception of ours.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from importlib import import_module
 from types import ModuleType
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -24,15 +23,14 @@ from messengers.attempts import open_attempt
 from messengers.channels import adapter_of
 from messengers.contract import (
     BadPayload,
-    Event,
     HookReply,
     OptOutEvent,
-    ReceiptEvent,
+    PersonEvent,
     TextEvent,
 )
 from messengers.doorbell import HANDLE_INBOX, ring_after_commit
 from messengers.models import Address, Channel, Delivery, InboundEvent
-from messengers.receipts import park
+from messengers.receipts import Reduced, reduced, store
 from messengers.sql import durably, rows
 from privacy.access import Actor
 from privacy.audit import record
@@ -53,7 +51,7 @@ ADD = """
     VALUES (%s, %s, %s, %s, %s, %s, %s, false, 0)
     ON CONFLICT DO NOTHING RETURNING id"""
 
-Person = TextEvent | OptOutEvent
+Person = PersonEvent
 
 
 def accept(channel: Channel, headers: Mapping[str, str], body: bytes) -> int:
@@ -62,16 +60,21 @@ def accept(channel: Channel, headers: Mapping[str, str], body: bytes) -> int:
     if not adapter.verify(headers, body):
         return REFUSED
     try:
-        events = adapter.read_events(headers, body)
+        persons, receipts = adapter.read_hook(headers, body)
     except BadPayload:
         log.warning("hook_unreadable", channel=str(channel.id))
         return UNREADABLE
     try:
-        return _store(channel, events)
+        return store_alone(channel, persons, reduced(channel.id, receipts))
     except (OperationalError, InterfaceError) as error:
         log.warning("hook_without_database", error=type(error).__name__)
         connection.close()
         return TRY_AGAIN
+
+
+def may_withdraw(channel: Channel, event: Person) -> bool:
+    """Whether this might end something, so that it must not wait for others. Writes nothing."""
+    return isinstance(event, OptOutEvent) or bool(_inbound().may_withdraw(channel, event))
 
 
 def handshake(channel: Channel, method: str, query: Mapping[str, str]) -> HookReply | None:
@@ -79,15 +82,14 @@ def handshake(channel: Channel, method: str, query: Mapping[str, str]) -> HookRe
     return adapter_of(channel).handshake(method, query)
 
 
-def _store(channel: Channel, events: Sequence[Event]) -> int:
-    receipts = [event for event in events if isinstance(event, ReceiptEvent)]
-    persons = [event for event in events if not isinstance(event, ReceiptEvent)]
+def store_alone(channel: Channel, persons: Sequence[Person], receipts: Sequence[Reduced]) -> int:
+    """Store what one call brought and apply its withdrawals, in one transaction; the status."""
     with transaction.atomic():
         durably()
         is_sealed, fresh = _add(channel, persons)
         withdrawn = _withdraw(channel, [event for _, event in fresh])
         _mark(fresh, withdrawn)
-        if park(channel.id, receipts) or fresh:
+        if store(channel.id, receipts) or fresh:
             ring_after_commit(HANDLE_INBOX)
     # Without the key store nothing but the withdrawals can be kept: the provider repeats the rest.
     return OK if is_sealed else TRY_AGAIN
@@ -102,7 +104,7 @@ def _add(channel: Channel, events: Sequence[Person]) -> tuple[bool, Fresh]:
     fresh: Fresh = []
     is_sealed = True
     for event in events:
-        ref = keyed_hash("event", f"{channel.id}|{event.ref}")
+        ref = ref_of(channel.id, event)
         is_text = isinstance(event, TextEvent)
         try:
             sealed = seal_event(channel.id, ref, event, now)
@@ -144,7 +146,7 @@ def _withdraw(channel: Channel, events: Sequence[Person]) -> set[str]:
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
-        _log("withdrawal_broke", error)
+        log_broken("withdrawal_broke", error)
     withdrawn: set[str] = set()
     for event in events:
         try:
@@ -154,7 +156,7 @@ def _withdraw(channel: Channel, events: Sequence[Person]) -> set[str]:
             raise
         except Exception as error:
             # It stays in the inbox and is tried again; after the last try somebody sees it.
-            _log("withdrawal_broke", error)
+            log_broken("withdrawal_broke", error)
     return withdrawn
 
 
@@ -198,7 +200,7 @@ def _handle_next(after: int) -> tuple[int, bool]:
     except (OperationalError, InterfaceError, KeystoreDown):
         raise
     except Exception as error:
-        _log("event_broke", error)
+        log_broken("event_broke", error)
         _count_failure(event_id)
         return event_id, False
 
@@ -232,9 +234,23 @@ def try_again(event_ids: Sequence[int], *, actor: Actor) -> int:
 # --- Sealing ---
 
 
-def seal_event(channel_id: UUID, ref: bytes, event: Person, at: datetime) -> bytes:
-    data: dict[str, Any] = {"type": type(event).__name__, **asdict(event)}
-    return seal_inbox(_where(channel_id, ref), orjson.dumps(data), at.date())
+def ref_of(channel_id: UUID, event: Person) -> bytes:
+    """What tells an event from all others, and says nothing about it."""
+    return keyed_hash("event", f"{channel_id}|{event.ref}")
+
+
+def seal_event(
+    channel_id: UUID,
+    ref: bytes,
+    event: Person,
+    at: datetime,
+    sealer: Callable[[Where, bytes], bytes] | None = None,
+) -> bytes:
+    """What was said, under the key of the day; `sealer` has that key in hand."""
+    data = orjson.dumps({"type": type(event).__name__, **asdict(event)})
+    if sealer is not None:
+        return sealer(_where(channel_id, ref), data)
+    return seal_inbox(_where(channel_id, ref), data, at.date())
 
 
 def open_event(event: InboundEvent) -> Person:
@@ -264,7 +280,7 @@ def _inbound() -> ModuleType:
     return import_module(settings.INBOUND)
 
 
-def _log(event: str, error: Exception) -> None:
+def log_broken(event: str, error: Exception) -> None:
     """The kind of an error and where it arose; never its text, which may quote a person."""
     where, trace = "", error.__traceback__
     while trace:

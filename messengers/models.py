@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from messengers.registry import kind_choices
@@ -250,7 +251,10 @@ class Batch(models.Model):
     token = models.BigIntegerField(default=0)  # from the sequence messengers_fence
     lease_until = models.DateTimeField(null=True)
     on_wire = ArrayField(models.SmallIntegerField(), default=list)
-    counts = models.JSONField(default=dict)  # state -> number, derived from the deliveries
+    # Derived from the deliveries: state -> number, state|cause -> number, minute|state -> number.
+    counts = models.JSONField(default=dict)
+    causes = models.JSONField(default=dict, db_default={})
+    minutes = models.JSONField(default=dict, db_default={})
     losses = models.PositiveSmallIntegerField(default=0)  # leases lost without a commit: poison
 
     class Meta:
@@ -378,30 +382,37 @@ class Delivery(models.Model):
         ]
 
 
-class ParkedReceipt(models.Model):
-    """A receipt on its way into its delivery, merged in groups; nothing else of it is kept.
+class ReceiptGroup(models.Model):
+    """Receipts of one POST on their way into their deliveries; nothing else of them is kept.
 
-    One that comes before its answer was stored waits here and is tried again, for 7 days.
+    One that comes before its answer was stored waits here and is tried again, for 7 days. The
+    table has a partition for each day in the database; whole days are given up, counted before.
+    The four arrays have one element for each receipt, which a check in the database looks after.
     """
 
     id = models.BigAutoField(primary_key=True)
     channel = models.UUIDField()
-    delivery = models.BigIntegerField(null=True)  # where the provider echoes our attempt
-    provider_ref = models.BinaryField(max_length=16, null=True)  # where it does not
-    status = models.CharField(max_length=12)
-    cause = models.CharField(max_length=48, blank=True)
     at = models.DateTimeField()  # when it came to us
     next_at = models.DateTimeField()
     tries = models.PositiveSmallIntegerField(default=0)
+    size = models.PositiveIntegerField()
+    # Where the provider echoes our attempt, and where it does not; neither: erased meanwhile.
+    deliveries = ArrayField(models.BigIntegerField(null=True))
+    refs = ArrayField(models.BinaryField(max_length=16, null=True))
+    ranks = ArrayField(models.SmallIntegerField())
+    causes = ArrayField(models.CharField(max_length=48))
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(delivery__isnull=False) | Q(provider_ref__isnull=False),
-                name="a_receipt_is_for_something",
-            )
-        ]
         indexes = [models.Index(fields=["next_at"], name="receipts_due")]
+
+
+class Recount(models.Model):
+    """Batches whose rows receipts have changed: each is counted anew, at most once a while."""
+
+    batch = models.BigIntegerField(primary_key=True)
+    dispatch = models.UUIDField()
+    due_at = models.DateTimeField(db_default=Now())
+    is_stale = models.BooleanField(default=True, db_default=True)
 
 
 class Instance(models.Model):

@@ -74,6 +74,11 @@ def next_month(month: date) -> date:
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
+def month_before(day: date) -> date:
+    """The first day of the month before that of `day`."""
+    return date(day.year - (day.month == 1), (day.month - 2) % 12 + 1, 1)
+
+
 def _missing(now: datetime) -> list[date]:
     wanted = [now.astimezone(UTC).date().replace(day=1)]
     for _ in range(MONTHS_AHEAD_AT_LEAST):

@@ -73,7 +73,7 @@ DATA = AppData(
         **_nothing("Dispatch", "id kind status status_why priority content content_sha256"),
         **_nothing("Dispatch", "newsletter prepared values size created_at expires_at finished_at"),
         **_nothing("Batch", "id dispatch channel number size priority status due_at token"),
-        **_nothing("Batch", "lease_until on_wire counts losses"),
+        **_nothing("Batch", "lease_until on_wire counts causes minutes losses"),
         **_all("Delivery", _WHO, "address gate"),
         **_all("Delivery", _FATE, "id dispatch batch position status cause attempts next_at"),
         **_all("Delivery", _FATE, "changed_at"),
@@ -91,8 +91,9 @@ DATA = AppData(
             sealed=True,
             erase=Erase.CLEAR,
         ),
-        **_all("ParkedReceipt", _RECEIPT, "id channel delivery provider_ref status cause at"),
-        **_all("ParkedReceipt", _RECEIPT, "next_at tries"),
+        **_all("ReceiptGroup", _RECEIPT, "id channel at next_at tries size deliveries refs ranks"),
+        **_all("ReceiptGroup", _RECEIPT, "causes"),
+        **_nothing("Recount", "batch dispatch due_at is_stale"),
         **_nothing("Instance", "id epoch activated_at cluster generation"),
     },
 )
@@ -110,9 +111,16 @@ STOP_QUEUE = """
      WHERE d.dispatch_id = ANY(%s::uuid[])
        AND b.id = d.batch_id AND d.batch_id = ANY(%s) AND d.address = ANY(%s)
        AND d.gate IS NOT NULL AND d.status = 'queued' AND d.position <> ALL(b.on_wire)"""
+THEIRS = "SELECT id, provider_ref FROM messengers_delivery WHERE address = ANY(%s)"
+# A receipt is part of a row of many: it loses what it names, and is then about nobody.
 FORGET_RECEIPTS = """
-    DELETE FROM messengers_parkedreceipt p USING messengers_delivery d
-     WHERE d.address = ANY(%s) AND (p.delivery = d.id OR p.provider_ref = d.provider_ref)"""
+    UPDATE messengers_receiptgroup g
+       SET deliveries = ARRAY(SELECT CASE WHEN e.id <> ALL(%(ids)s::bigint[]) THEN e.id END
+                                FROM unnest(g.deliveries) WITH ORDINALITY AS e (id, n)
+                               ORDER BY e.n),
+           refs = ARRAY(SELECT CASE WHEN e.ref <> ALL(%(refs)s::bytea[]) THEN e.ref END
+                          FROM unnest(g.refs) WITH ORDINALITY AS e (ref, n) ORDER BY e.n)
+     WHERE g.deliveries && %(ids)s::bigint[] OR g.refs && %(refs)s::bytea[]"""
 # The rows stay, so that every broadcast's numbers still add up; whose they were is gone.
 FORGET_DELIVERIES = """
     UPDATE messengers_delivery
@@ -253,7 +261,9 @@ def erase(subject: UUID) -> dict[str, int]:
     block(subject, Gate.Reason.ERASED)
     events = [event.id for event, _opened in _kept_events(subject)]
     counts = {"InboundEvent": InboundEvent.objects.filter(id__in=events).update(sealed=None)}
-    run(FORGET_RECEIPTS, [addresses])
+    found = rows(THEIRS, [addresses])
+    refs = [ref for _id, ref in found if ref is not None]
+    run(FORGET_RECEIPTS, {"ids": [row[0] for row in found], "refs": refs})
     counts["Delivery"] = run(FORGET_DELIVERIES, [addresses])
     counts["Gate"] = Gate.objects.filter(subject=subject).delete()[0]
     AddressIndex.objects.filter(address__in=addresses).delete()
@@ -280,7 +290,7 @@ TABLES = (
     "messengers_inboundevent",
     "messengers_dispatch",
     "messengers_delivery",
-    "messengers_parkedreceipt",
+    "messengers_receiptgroup",
 )
 
 

@@ -1,184 +1,311 @@
 """Receipts: reduced at the door, merged in groups, any order, any number of times.
 
 A message brings up to three of them, so they and not the sending decide how large an installation
-may be. The hook only appends (delivery or hash, status, time, cause); merging writes many at once.
+may be. The hook folds what one POST says about one message and appends one row; merging takes
+thousands at a time, changes each delivery once and counts a batch anew at most once a while.
 """
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import transaction
 
-from messengers.attempts import open_attempt
-from messengers.contract import Reason, ReceiptEvent
+from messengers import partitions
+from messengers.attempts import open_attempts
+from messengers.contract import Reason, ReceiptEvent, ReceiptRow, receipt_row
 from messengers.engine.ledger import provider_ref
 from messengers.engine.outcomes import token
 from messengers.gates import close_gates
 from messengers.models import Gate
 from messengers.outbox.control import recount
-from messengers.sql import rows, run
+from messengers.sql import Row, hashes, ids, numbers, rows, run, words
 
 # Rank only rises: a late "delivered" never takes back a "read", and wins over "undelivered".
 RANK = {"in_doubt": 0, "accepted": 1, "undelivered": 2, "delivered": 3, "read": 4}
-GROUP = 500
+UNDELIVERED = RANK["undelivered"]
+A_ROW = 2_000  # receipts of one POST in one row
+GROUP = 10_000  # receipts merged in one transaction, and rows of them
+ROWS = 2_000
 # One that nobody waits for (yet) is tried again later and later, and given up after 7 days.
 FIRST_WAIT = 5.0  # seconds
 LONGEST_WAIT = 6 * 3600.0
-KEEP = "7 days"
+RECOUNT_SECONDS = 5.0  # a batch is counted at once, and then no sooner than so long afterwards
+RECOUNTS = 500  # batches in one transaction
 
 ADD = """
-    INSERT INTO messengers_parkedreceipt
-           (channel, delivery, provider_ref, status, cause, at, next_at, tries)
-    SELECT %s, r.delivery, r.ref, r.status, r.cause, clock_timestamp(), clock_timestamp(), 0
-      FROM unnest(%s::bigint[], %s::bytea[], %s::text[], %s::text[])
-           AS r (delivery, ref, status, cause)"""
+    INSERT INTO messengers_receiptgroup
+           (channel, at, next_at, tries, size, deliveries, refs, ranks, causes)
+    VALUES (%s, clock_timestamp(), clock_timestamp(), 0, %s, %s::bigint[], %s::bytea[],
+            %s::smallint[], %s::text[])"""
+# One at a time, in the whole house: two would only wait for each other's rows.
+ALONE = "SELECT pg_try_advisory_xact_lock(hashtext('messengers.receipts'))"
 TAKE = """
-    SELECT id, channel, delivery, provider_ref, status, cause
-      FROM messengers_parkedreceipt WHERE next_at <= clock_timestamp()
-     ORDER BY next_at LIMIT %s FOR UPDATE SKIP LOCKED"""
-# The channel has to be the delivery's own: nobody else's provider may speak about it.
-BY_DELIVERY = """
-    SELECT d.id, d.batch_id, b.channel_id, d.gate, d.status FROM messengers_delivery d
-      JOIN messengers_batch b ON b.id = d.batch_id WHERE d.id = ANY(%s)"""
-BY_REF = """
-    SELECT d.id, d.batch_id, b.channel_id, d.gate, d.status, d.provider_ref
-      FROM messengers_delivery d
-      JOIN messengers_batch b ON b.id = d.batch_id WHERE d.provider_ref = ANY(%s)"""
-LOCK_BATCHES = "SELECT id FROM messengers_batch WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
-RANKED = "array_position(ARRAY['in_doubt', 'accepted', 'undelivered', 'delivered', 'read'], {})"
-MERGE = f"""
-    UPDATE messengers_delivery d
-       SET status = r.status, cause = r.cause, changed_at = clock_timestamp()
-      FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS r (id, status, cause)
-     WHERE d.id = r.id AND {RANKED.format("r.status::text")} > {RANKED.format("d.status::text")}"""
-FORGET = "DELETE FROM messengers_parkedreceipt WHERE id = ANY(%s)"
+    SELECT id, at, channel, tries, deliveries, refs, ranks, causes FROM (
+        SELECT *, sum(size) OVER (ORDER BY next_at, id) - size AS before FROM (
+            SELECT * FROM messengers_receiptgroup WHERE next_at <= clock_timestamp()
+             ORDER BY next_at LIMIT %s) AS due) AS counted
+     WHERE before < %s"""
+FORGET = """
+    DELETE FROM messengers_receiptgroup WHERE id = ANY(%s) AND at = ANY(%s::timestamptz[])"""
 LATER = """
-    UPDATE messengers_parkedreceipt
-       SET tries = tries + 1, next_at = clock_timestamp()
-             + make_interval(secs => least(%s, %s * power(2, tries)))
-     WHERE id = ANY(%s)"""
-GIVE_UP = f"DELETE FROM messengers_parkedreceipt WHERE at < clock_timestamp() - interval '{KEEP}'"
+    INSERT INTO messengers_receiptgroup
+           (channel, at, next_at, tries, size, deliveries, refs, ranks, causes)
+    VALUES (%s, %s, clock_timestamp() + make_interval(secs => %s), %s, %s,
+            %s::bigint[], %s::bytea[], %s::smallint[], %s::text[])"""
+STATES = "ARRAY['in_doubt', 'accepted', 'undelivered', 'delivered', 'read']"
+# The rows are few beside their table, whatever its statistics say: only by index.
+BY_INDEX = """
+    SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+           set_config('enable_mergejoin', 'off', true)"""
+# The channel has to be the delivery's own: nobody else's provider may speak about it. A row that
+# was changed meanwhile is looked at again by PostgreSQL, so its rank cannot fall.
+MERGE = f"""
+    WITH told AS (
+        SELECT * FROM unnest(%(keys)s::{{type}}[], %(channels)s::uuid[], %(ranks)s::smallint[],
+                             %(causes)s::text[]) WITH ORDINALITY
+                      AS r (key, channel, rank, cause, n)
+    ), found AS MATERIALIZED (
+        SELECT t.n, t.rank, t.cause, d.id, d.dispatch_id, d.batch_id, d.gate
+          FROM told t JOIN messengers_delivery d
+                        ON d.{{column}} = t.key
+                       AND d.dispatch_id >= %(from)s AND d.dispatch_id < %(until)s
+          JOIN messengers_batch b ON b.id = d.batch_id AND b.channel_id = t.channel
+         WHERE d.status = ANY({STATES})
+    ), risen AS (
+        UPDATE messengers_delivery d
+           SET status = ({STATES})[f.rank + 1], cause = f.cause, changed_at = clock_timestamp()
+          FROM found f
+         WHERE d.id = f.id AND d.dispatch_id = f.dispatch_id
+           AND d.dispatch_id >= %(from)s AND d.dispatch_id < %(until)s
+           AND f.rank + 1 > array_position({STATES}, d.status::text)
+     RETURNING d.batch_id, d.dispatch_id
+    ), stale AS (
+        INSERT INTO messengers_recount (batch, dispatch)
+        SELECT DISTINCT batch_id, dispatch_id FROM risen ORDER BY batch_id
+            ON CONFLICT (batch) DO UPDATE SET is_stale = true
+    )
+    SELECT array_agg(n), array_agg(gate) FILTER (WHERE rank = {UNDELIVERED}
+                                    AND cause = '{Reason.PERMANENT_RECIPIENT}' AND gate IS NOT NULL)
+      FROM found"""
+BY_DELIVERY = MERGE.format(type="bigint", column="id")
+BY_REF = MERGE.format(type="bytea", column="provider_ref")
+GIVE_UP = "SELECT messengers_give_up_receipts()"
+
+TAKE_STALE = """
+    SELECT batch, dispatch FROM messengers_recount
+     WHERE is_stale AND due_at <= clock_timestamp()
+     ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED"""
+LOCK_BATCHES = """
+    SELECT id FROM messengers_batch WHERE id = ANY(%s) ORDER BY id FOR UPDATE SKIP LOCKED"""
+COUNTED = """
+    UPDATE messengers_recount
+       SET is_stale = false, due_at = clock_timestamp() + make_interval(secs => %s)
+     WHERE batch = ANY(%s)"""
+NOT_NOW = """
+    UPDATE messengers_recount SET due_at = clock_timestamp() + interval '1 second'
+     WHERE batch = ANY(%s)"""
+NO_MORE = """
+    DELETE FROM messengers_recount r WHERE batch = ANY(%s)
+       AND NOT EXISTS (SELECT 1 FROM messengers_batch b WHERE b.id = r.batch)"""
+TIDY = """
+    DELETE FROM messengers_recount
+     WHERE NOT is_stale AND due_at < clock_timestamp() - interval '1 minute'"""
+
+NOTHING = (-1, "", "")
+NIL, LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
+Key = int | bytes
+Reduced = tuple[int | None, bytes | None, int, str]
+Place = tuple[UUID, Key]  # channel, and the delivery's number or the hash of the provider's id
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """One parked receipt."""
+@dataclass(slots=True)
+class Told:
+    """What the receipts of some rows say at most about each message, and who said it."""
 
-    id: int
-    channel: UUID
-    delivery: int | None
-    ref: bytes | None
-    status: str
-    cause: str
+    best: dict[Place, tuple[int, str]] = field(default_factory=dict)
+    sources: dict[Place, tuple[datetime, int]] = field(default_factory=dict)  # arrival, tries
+    number: int = 0
+
+    def add(self, group: Row) -> None:
+        _id, at, channel, tries, deliveries, refs, ranks, causes = group
+        self.number += len(ranks)
+        for delivery, ref, rank, cause in zip(deliveries, refs, ranks, causes, strict=True):
+            key: Key | None = ref if delivery is None else delivery
+            if key is None:
+                continue  # of a person who has been erased meanwhile
+            place = (channel, key)
+            known = self.best.get(place)
+            if known is None or rank > known[0]:
+                self.best[place] = (rank, cause)
+                self.sources[place] = (at, tries)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The delivery that a receipt is about."""
-
-    delivery: int
-    batch: int
-    channel: UUID
-    gate: UUID | None
-    status: str
+# --- At the door ---
 
 
-def park(channel_id: UUID, events: Collection[ReceiptEvent]) -> int:
+def reduced(channel_id: UUID, receipts: Iterable[ReceiptRow]) -> list[Reduced]:
+    """What is kept of the receipts of one POST: (delivery, hash, rank, cause) once per message.
+
+    Of what is said about one message the highest rank stands. What names nothing of ours is left
+    out; an attempt that we did not make is nothing of ours.
+    """
+    attempts: dict[str, tuple[int, str, str]] = {}
+    others: dict[str, tuple[int, str, str]] = {}
+    for attempt, provider_id, status, cause in receipts:
+        said, key = (attempts, attempt) if attempt else (others, provider_id)
+        rank = RANK[status]
+        known = said.get(key)
+        if key and (known is None or rank > known[0]):
+            said[key] = (rank, cause, provider_id)
+    kept: list[Reduced] = []
+    opened = open_attempts(attempts)
+    for ours, (rank, cause, provider_id) in zip(opened, attempts.values(), strict=True):
+        if ours is not None:
+            kept.append((ours.delivery, None, rank, _word(rank, cause)))
+        elif provider_id and rank > others.get(provider_id, NOTHING)[0]:
+            others[provider_id] = (rank, cause, provider_id)
+    for key, (rank, cause, _) in others.items():
+        kept.append((None, provider_ref(channel_id, key), rank, _word(rank, cause)))
+    return kept
+
+
+def _word(rank: int, cause: str) -> str:
+    return token(cause or "unknown") if rank == UNDELIVERED else ""
+
+
+def park(channel_id: UUID, receipts: Collection[ReceiptEvent | ReceiptRow]) -> int:
     """Take receipts in, reduced to what is needed; how many. In the caller's transaction."""
-    kept = [reduced for event in events if (reduced := _reduced(channel_id, event))]
-    if not kept:
-        return 0
-    return run(ADD, [channel_id, *(list(column) for column in zip(*kept, strict=True))])
+    told = (receipt_row(r) if isinstance(r, ReceiptEvent) else r for r in receipts)
+    return store(channel_id, reduced(channel_id, told))
+
+
+def store(channel_id: UUID, kept: Sequence[Reduced]) -> int:
+    """Append what `reduced` kept, one row for many; how many receipts."""
+    for start in range(0, len(kept), A_ROW):
+        some = kept[start : start + A_ROW]
+        deliveries, refs, ranks, causes = zip(*some, strict=True)
+        arrays = [numbers(deliveries), hashes(refs), numbers(ranks), words(causes)]
+        run(ADD, [channel_id, len(some), *arrays])
+    return len(kept)
+
+
+# --- Merging ---
 
 
 def merge_receipts() -> int:
-    """Merge what is due, group by group; how many found their delivery."""
+    """Merge what is due, thousands at a time; how many messages were spoken of and found."""
     number = 0
     while True:
-        taken, merged = _merge_group()
+        taken, merged = _merge_some()
         number += merged
         if taken < GROUP:
-            return number
+            break
+    recount_stale()
+    return number
 
 
 def give_up() -> int:
-    """Forget receipts that nobody waited for within 7 days; how many."""
-    return run(GIVE_UP)
+    """Drop the days of receipts that nobody waited for within 7 days; how many those were."""
+    return int(rows(GIVE_UP)[0][0])
 
 
-def _reduced(
-    channel_id: UUID, event: ReceiptEvent
-) -> tuple[int | None, bytes | None, str, str] | None:
-    """What we keep of a receipt; None for one that names nothing of ours."""
-    attempt = open_attempt(event.attempt) if event.attempt else None
-    ref = provider_ref(channel_id, event.provider_id) if event.provider_id else None
-    if attempt is None and ref is None:
-        return None
-    cause = ""
-    if event.status == "undelivered":
-        cause = str(event.reason or token(event.code or "unknown"))
-    return (attempt.delivery if attempt else None, ref, event.status, cause)
+def recount_stale() -> int:
+    """Count the batches anew that receipts have changed and whose turn it is; how many."""
+    number = 0
+    while found := _recount_some():
+        number += found
+    run(TIDY)
+    return number
 
 
 @transaction.atomic
-def _merge_group() -> tuple[int, int]:
-    receipts = [Receipt(*row) for row in rows(TAKE, [GROUP])]
-    if not receipts:
+def _merge_some() -> tuple[int, int]:
+    """One group: (receipts taken, messages among them whose delivery was there)."""
+    if not rows(ALONE)[0][0]:
         return 0, 0
-    targets = _targets(receipts)
-    batches = sorted({target.batch for target in targets.values()})
-    # Locked before their rows are read for good: a worker may be recording the answer just now.
-    rows(LOCK_BATCHES, [batches])
-    targets = _targets(receipts)
-    usable = {r.id: t for r in receipts if (t := targets.get(r.id)) and t.status in RANK}
-    best = _best(receipts, usable)
-    run(MERGE, [list(best), [r.status for r in best.values()], [r.cause for r in best.values()]])
-    recount(batches)
-    _close_bounced(best.values(), usable)
-    run(FORGET, [[r.id for r in receipts if r.id in usable]])
-    run(LATER, [LONGEST_WAIT, FIRST_WAIT, [r.id for r in receipts if r.id not in usable]])
-    return len(receipts), len(usable)
+    groups = rows(TAKE, [ROWS, GROUP], binary=True)
+    if not groups:
+        return 0, 0
+    told = Told()
+    for group in groups:
+        told.add(group)
+    rows(BY_INDEX)
+    lost = _merge(_merge(told.best, told, is_recent=True), told, is_recent=False)
+    run(FORGET, [[group[0] for group in groups], [group[1] for group in groups]])
+    _try_later(lost, told)
+    return told.number, len(told.best) - len(lost)
 
 
-def _targets(receipts: Iterable[Receipt]) -> dict[int, Target]:
-    """Receipt id -> its delivery: by our own attempt if the provider echoed it, else by hash."""
-    receipts = list(receipts)
-    by_id = rows(BY_DELIVERY, [[r.delivery for r in receipts if r.delivery is not None]])
-    by_ref = rows(BY_REF, [[r.ref for r in receipts if r.delivery is None]])
-    ids = {row[0]: Target(*row) for row in by_id}
-    refs = {bytes(row[5]): Target(*row[:5]) for row in by_ref}
-    found: dict[int, Target] = {}
-    for receipt in receipts:
-        target = (
-            ids.get(receipt.delivery) if receipt.delivery else refs.get(bytes(receipt.ref or b""))
+def _merge(places: Collection[Place], told: Told, *, is_recent: bool) -> list[Place]:
+    """Write what was told about these; whoever was not found in these months is returned.
+
+    Almost all receipts are about this month or the one before, so the others are asked last, and
+    once: a receipt that was tried before waits for an answer that is yet to be recorded.
+    """
+    asked = [place for place in places if is_recent or not told.sources[place][1]]
+    skipped = [] if is_recent else [p for p in places if told.sources[p][1]]
+    by_delivery = sorted((p for p in asked if isinstance(p[1], int)), key=lambda p: p[1])
+    by_ref = [place for place in asked if not isinstance(place[1], int)]
+    lost = [
+        *_write(BY_DELIVERY, by_delivery, told, is_recent),
+        *_write(BY_REF, by_ref, told, is_recent),
+    ]
+    return skipped + lost
+
+
+def _write(statement: str, places: list[Place], told: Told, is_recent: bool) -> list[Place]:
+    if not places:
+        return []
+    border = partitions.first_id(partitions.month_before(datetime.now(UTC).date()))
+    said = [told.best[place] for place in places]
+    keys = [place[1] for place in places]
+    known = {
+        "keys": numbers(keys) if statement is BY_DELIVERY else hashes(keys),
+        "channels": ids([place[0] for place in places]),
+        "ranks": numbers([rank for rank, _ in said]),
+        "causes": words([cause for _, cause in said]),
+        "from": border if is_recent else NIL,
+        "until": LAST if is_recent else border,
+    }
+    places_found, bounced = rows(statement, known, binary=True)[0]
+    if bounced:
+        close_gates(gate_ids=sorted(set(bounced)), reason=Gate.Reason.HARD_BOUNCE)
+    found = set(places_found or ())
+    return [place for n, place in enumerate(places, 1) if n not in found]
+
+
+def _try_later(lost: Iterable[Place], told: Told) -> None:
+    """Put back what found nothing: one row for those that came together."""
+    together: dict[tuple[UUID, datetime, int], list[Place]] = {}
+    for place in lost:
+        together.setdefault((place[0], *told.sources[place]), []).append(place)
+    for (channel, at, tries), places in together.items():
+        said = [told.best[place] for place in places]
+        run(
+            LATER,
+            [
+                *(channel, at, min(LONGEST_WAIT, FIRST_WAIT * 2.0**tries), tries + 1, len(places)),
+                numbers([key if isinstance(key, int) else None for _, key in places]),
+                hashes([None if isinstance(key, int) else key for _, key in places]),
+                numbers([rank for rank, _ in said]),
+                words([cause for _, cause in said]),
+            ],
         )
-        if target and target.channel == receipt.channel:
-            found[receipt.id] = target
-    return found
 
 
-def _best(receipts: Iterable[Receipt], usable: dict[int, Target]) -> dict[int, Receipt]:
-    """Delivery -> the receipt of the highest rank among several."""
-    best: dict[int, Receipt] = {}
-    for receipt in receipts:
-        target = usable.get(receipt.id)
-        if target is None:
-            continue
-        known = best.get(target.delivery)
-        if known is None or RANK[receipt.status] > RANK[known.status]:
-            best[target.delivery] = receipt
-    return best
-
-
-def _close_bounced(receipts: Iterable[Receipt], usable: dict[int, Target]) -> None:
-    """An address that turned out not to exist is not written to again."""
-    gates = {
-        usable[receipt.id].gate
-        for receipt in receipts
-        if receipt.status == "undelivered" and receipt.cause == Reason.PERMANENT_RECIPIENT
-    } - {None}
-    if gates:
-        close_gates(
-            gate_ids=[gate for gate in gates if gate is not None], reason=Gate.Reason.HARD_BOUNCE
-        )
+@transaction.atomic
+def _recount_some() -> int:
+    """Locked first, so that whoever changes a row afterwards marks its batch once more."""
+    taken = dict(rows(TAKE_STALE, [RECOUNTS]))
+    if not taken:
+        return 0
+    # One that a worker holds for a moment keeps its mark, and has its turn next time.
+    ours = [row[0] for row in rows(LOCK_BATCHES, [list(taken)])]
+    recount(ours, {taken[batch] for batch in ours})
+    run(COUNTED, [RECOUNT_SECONDS, ours])
+    if busy := set(taken) - set(ours):
+        run(NOT_NOW, [list(busy)])
+        run(NO_MORE, [list(busy)])
+    return len(taken)

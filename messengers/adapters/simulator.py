@@ -32,10 +32,12 @@ from messengers.contract import (
     InDoubt,
     Message,
     OptOutEvent,
+    PersonEvent,
     Preview,
     Problem,
     Reason,
     ReceiptEvent,
+    ReceiptRow,
     Refused,
     Rendered,
     RenderError,
@@ -49,6 +51,8 @@ from messengers.render.chat_html import chat_to_html
 from messengers.signature import is_signed
 from messengers.words import gettext_noop
 
+ATTEMPT_MAX = 100  # characters; whether it is one of ours is not for us to say
+RECEIPTS = ("delivered", "read", "undelivered")
 TEXT_MAX_IN = 4096  # characters of an incoming text that we keep
 
 
@@ -196,13 +200,20 @@ class Simulator(Adapter):
         return is_signed(self.account.secrets.get("hook_secret", ""), headers, body)
 
     def read_events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
-        try:
-            events = orjson.loads(body)["events"]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            raise BadPayload("The hook's body is no JSON object with a list of events.") from None
-        if not isinstance(events, list):
-            raise BadPayload("The hook's events are no list.")
-        return list(self._events(events))
+        return list(self._events(_listed(body)))
+
+    def read_hook(
+        self, headers: Mapping[str, str], body: bytes
+    ) -> tuple[list[PersonEvent], list[ReceiptRow]]:
+        receipts: list[ReceiptRow] = []
+        others: list[object] = []
+        for event in _listed(body):
+            if not isinstance(event, dict) or event.get("type") != "receipt":
+                others.append(event)
+            elif row := self._receipt_row(event):
+                receipts.append(row)
+        persons = [e for e in self._events(others) if not isinstance(e, ReceiptEvent)]
+        return persons, receipts
 
     def deep_link(self, text: str) -> str:
         """Opens the phone's page with the text ready to send."""
@@ -269,6 +280,18 @@ class Simulator(Adapter):
             code=code,
         )
 
+    def _receipt_row(self, event: Mapping[str, Any]) -> ReceiptRow | None:
+        """What `_receipt` reads, without an object: receipts come by the thousand."""
+        status = event.get("status")
+        if status not in RECEIPTS or not isinstance(event.get("id"), str):
+            return None
+        cause = ""
+        if status == "undelivered" and (code := str(event.get("code", ""))[:64]):
+            cause = str(self.REASONS.get(code, (Reason.UNKNOWN, ""))[0])
+        attempt = event.get("attempt", "")
+        known = attempt if isinstance(attempt, str) and len(attempt) <= ATTEMPT_MAX else ""
+        return (known, str(event.get("message", ""))[:100], status, cause)
+
     def _opt_out(self, event: Mapping[str, Any]) -> Event:
         if event["cause"] not in ("blocked", "complaint"):
             raise ValueError("unknown cause")
@@ -285,6 +308,17 @@ _READERS = {
     "receipt": Simulator._receipt,
     "opt_out": Simulator._opt_out,
 }
+
+
+def _listed(body: bytes) -> list[object]:
+    """The events of a hook's body, unread. Raises `BadPayload`."""
+    try:
+        events = orjson.loads(body)["events"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise BadPayload("The hook's body is no JSON object with a list of events.") from None
+    if not isinstance(events, list):
+        raise BadPayload("The hook's events are no list.")
+    return events
 
 
 def _wire(

@@ -13,7 +13,7 @@ from django.db import transaction
 from messengers import breaker
 from messengers.doorbell import ring_after_commit
 from messengers.models import Dispatch
-from messengers.sql import durably, rows, run
+from messengers.sql import durably, ids, numbers, rows, run
 
 LOCK_OPEN = """
     SELECT id FROM messengers_batch
@@ -38,12 +38,28 @@ END_BATCHES = """
     UPDATE messengers_batch SET status = 'done'
      WHERE dispatch_id = %s AND status IN ('waiting', 'held') RETURNING id"""
 DISPATCHES = "SELECT DISTINCT dispatch_id FROM messengers_batch WHERE id = ANY(%s)"
+# Once for each batch when it closes, so that no page ever has to read the rows for it.
 RECOUNT = """
-    UPDATE messengers_batch b SET counts = found.counts
-      FROM (SELECT batch_id, jsonb_object_agg(status, n) AS counts
-              FROM (SELECT batch_id, status, count(*) AS n FROM messengers_delivery
-                     WHERE dispatch_id = ANY(%s::uuid[]) AND batch_id = ANY(%s)
-                     GROUP BY batch_id, status) AS by_status
+    UPDATE messengers_batch b
+       SET counts = found.counts, causes = coalesce(found.causes, '{}'),
+           minutes = coalesce(found.minutes, '{}')
+      FROM (SELECT batch_id,
+                   jsonb_object_agg(status, n) FILTER (WHERE kind = 3) AS counts,
+                   jsonb_object_agg(status || '|' || cause, n)
+                       FILTER (WHERE kind = 1 AND cause <> '') AS causes,
+                   jsonb_object_agg(minute || '|' || status, n)
+                       FILTER (WHERE kind = 2 AND minute IS NOT NULL) AS minutes
+              FROM (SELECT batch_id, status, cause, minute, count(*) AS n,
+                           grouping(cause, minute) AS kind
+                      FROM (SELECT batch_id, status, cause,
+                                   date_part('epoch', date_trunc('minute', changed_at))::bigint
+                                       AS minute
+                              FROM messengers_delivery
+                             WHERE dispatch_id BETWEEN %(first)s AND %(last)s
+                               AND dispatch_id = ANY(%(dispatches)s::uuid[])
+                               AND batch_id = ANY(%(batches)s::bigint[])) AS theirs
+                     GROUP BY GROUPING SETS ((batch_id, status), (batch_id, status, cause),
+                                             (batch_id, status, minute))) AS by_kind
              GROUP BY batch_id) AS found
      WHERE found.batch_id = b.id"""
 
@@ -140,7 +156,16 @@ def recount(batch_ids: Collection[int], dispatches: Collection[UUID] = ()) -> No
     """
     if batch_ids:
         named = list(dispatches) or dispatches_of(batch_ids)
-        run(RECOUNT, [named, list(batch_ids)])
+        run(
+            RECOUNT,
+            {
+                "batches": numbers(batch_ids),
+                "dispatches": ids(named),
+                "first": min(named),
+                "last": max(named),
+            },
+            prepare=True,
+        )
 
 
 def dispatches_of(batch_ids: Collection[int]) -> list[UUID]:

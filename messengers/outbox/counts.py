@@ -24,13 +24,30 @@ IN_TOTAL = f"SELECT status, sum(n)::int FROM ({BY_BATCH}) AS by_batch GROUP BY s
 HEADS = """
     SELECT id, number, channel_id, size, status FROM messengers_batch
      WHERE dispatch_id = %s ORDER BY number"""
+# What every batch at rest has counted of itself, and of the others their rows.
 CAUSES = """
-    SELECT status, cause, count(*)::int FROM messengers_delivery
-     WHERE dispatch_id = %s AND cause <> '' GROUP BY status, cause ORDER BY 3 DESC, 1, 2"""
+    SELECT split_part(key, '|', 1), split_part(key, '|', 2), sum(n)::int
+      FROM (SELECT c.key, c.value::int AS n FROM messengers_batch b, jsonb_each_text(b.causes) c
+             WHERE b.dispatch_id = %(dispatch)s AND b.status <> 'working'
+             UNION ALL
+            SELECT d.status || '|' || d.cause, 1
+              FROM messengers_batch b
+              JOIN messengers_delivery d ON d.dispatch_id = %(dispatch)s AND d.batch_id = b.id
+             WHERE b.dispatch_id = %(dispatch)s AND b.status = 'working' AND d.cause <> '') AS found
+     GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""
 OVER_TIME = """
-    SELECT to_timestamp(floor(extract(epoch FROM changed_at) / %s) * %s), status, count(*)::int
-      FROM messengers_delivery
-     WHERE dispatch_id = %s AND changed_at IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2"""
+    SELECT to_timestamp(second - second %% %(step)s), status, sum(n)::int
+      FROM (SELECT split_part(m.key, '|', 1)::bigint AS second, split_part(m.key, '|', 2) AS status,
+                   m.value::int AS n
+              FROM messengers_batch b, jsonb_each_text(b.minutes) m
+             WHERE b.dispatch_id = %(dispatch)s AND b.status <> 'working'
+             UNION ALL
+            SELECT date_part('epoch', d.changed_at)::bigint, d.status, 1
+              FROM messengers_batch b
+              JOIN messengers_delivery d ON d.dispatch_id = %(dispatch)s AND d.batch_id = b.id
+             WHERE b.dispatch_id = %(dispatch)s AND b.status = 'working'
+               AND d.changed_at IS NOT NULL) AS found
+     GROUP BY 1, 2 ORDER BY 1, 2"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +79,16 @@ def batches(dispatch_id: UUID) -> list[BatchView]:
 
 def causes(dispatch_id: UUID) -> list[tuple[str, str, int]]:
     """Why deliveries failed, were not sent or are in doubt: (status, cause, number)."""
-    return [(status, cause, number) for status, cause, number in rows(CAUSES, [dispatch_id])]
+    found = rows(CAUSES, _named(dispatch_id))
+    return [(status, cause, number) for status, cause, number in found]
 
 
 def results_over_time(dispatch_id: UUID, step_seconds: int = 60) -> list[tuple[datetime, str, int]]:
-    """When deliveries came into the state they are in now: (start of the step, status, number)."""
-    params = [step_seconds, step_seconds, dispatch_id]
+    """When deliveries came into the state they are in now: (start of the step, status, number).
+
+    A step is some whole minutes.
+    """
+    params = {"step": step_seconds, "dispatch": dispatch_id}
     return [(at, status, number) for at, status, number in rows(OVER_TIME, params)]
 
 

@@ -18,7 +18,7 @@ from privacy.vault.errors import (
 )
 from privacy.vault.generation import generation, raise_generation
 from privacy.vault.hashes import blind_index, keyed_hash, new_token, token_hash
-from privacy.vault.inbox import destroy_inbox_keys, open_inbox, seal_inbox
+from privacy.vault.inbox import destroy_inbox_keys, inbox_sealer, open_inbox, seal_inbox
 from privacy.vault.keyring import KeyRing
 from privacy.vault.links import read_link, sign_link
 from privacy.vault.subjects import (
@@ -54,6 +54,7 @@ __all__ = [
     "count_tombstones",
     "destroy_inbox_keys",
     "generation",
+    "inbox_sealer",
     "keyed_hash",
     "new_subject",
     "new_subjects",

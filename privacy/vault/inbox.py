@@ -4,6 +4,7 @@ An incoming message has no person yet: who wrote it is known only after it was r
 in the sealed value's header, so a body opens without being told its day.
 """
 
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,8 +23,16 @@ ADD = """INSERT INTO keystore_inboxkey (day, epoch, wrapped) SELECT %s, %s, %s
 
 def seal_inbox(where: Where, plaintext: bytes, day: date) -> bytes:
     """Seal under the key of `day`, made when the day's first message comes."""
-    key = _find(day) or _made(day)
-    return seal_with(key, Kind.INBOX, (day - FIRST_DAY).days, where, owner_of(day), plaintext)
+    return inbox_sealer(day)(where, plaintext)
+
+
+def inbox_sealer(day: date) -> Callable[[Where, bytes], bytes]:
+    """`seal_inbox` of one day with its key in hand: for a door through which many come at once.
+
+    To be kept for seconds and no longer: a key that is destroyed meanwhile still seals.
+    """
+    key, version, owner = _find(day) or _made(day), (day - FIRST_DAY).days, owner_of(day)
+    return lambda where, plaintext: seal_with(key, Kind.INBOX, version, where, owner, plaintext)
 
 
 def open_inbox(where: Where, sealed: bytes) -> bytes:

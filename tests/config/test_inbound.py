@@ -195,7 +195,7 @@ def test_a_made_up_attempt_leaves_the_sender_to_be_looked_up(chat, subscription)
 def test_a_complaint_that_the_key_store_cut_short_is_proved_when_it_is_back(
     chat, newsletter, say, monkeypatch
 ):
-    from messengers.inbox import _store
+    from messengers.inbox import store_alone
     from subscriptions.actions import withdrawal
 
     def down(*args, **kwargs):
@@ -205,7 +205,7 @@ def test_a_complaint_that_the_key_store_cut_short_is_proved_when_it_is_back(
     say("JA")
     with monkeypatch.context() as broken:
         broken.setattr(withdrawal, "record_consent", down)  # it went between sealing and this
-        assert _store(chat, [OptOutEvent("o", AT, PHONE, "complaint")]) == 200
+        assert store_alone(chat, [OptOutEvent("o", AT, PHONE, "complaint")], []) == 200
         assert not is_open(Subscription.objects.get())
         with pytest.raises(KeystoreDown):
             handle_pending()

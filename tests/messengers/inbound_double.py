@@ -18,6 +18,10 @@ def forget() -> None:
     broken.clear()
 
 
+def may_withdraw(channel: Channel, event: TextEvent) -> bool:
+    return event.text == "STOP"
+
+
 def withdraw_now(channel: Channel, events: Sequence[TextEvent | OptOutEvent]) -> set[str]:
     refs = set()
     for event in events:

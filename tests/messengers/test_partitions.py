@@ -17,7 +17,7 @@ from messengers.engine.claim import RECIPIENTS
 from messengers.engine.sweep import DOUBT, POISON
 from messengers.models import Address, Delivery, Dispatch
 from messengers.outbox import control, counts
-from messengers.outbox.counts import IN_TOTAL
+from messengers.outbox.counts import CAUSES, IN_TOTAL, OVER_TIME
 from messengers.sql import rows, run
 from privacy.models import AuditEntry, LegalHold, RetentionItem
 from privacy.retention import holds, night, stock
@@ -204,23 +204,37 @@ def test_no_month_goes_before_it_is_over_for_its_term(old: Callable[..., Dispatc
 def test_hot_statements_open_one_month_only(db: None) -> None:
     dispatch = make_dispatch([gate for _, gate in make_people(make_channel(), 3)])
     batches = [batch.id for batch in dispatch.batches.all()]
-    ours = {"batches": batches, "dispatches": [dispatch.id]}
-    one = {"positions": [0], "statuses": ["accepted"], "causes": [""], "attempts": [1]}
-    result = {**ours, **one, "waits": [0.0], "refs": [None], "named": [dispatch.id]}
-    closing = {**ours, "wait": 0.0, "is_lost": False}
+    known = {
+        "batches": batches,
+        "dispatches": [dispatch.id],
+        "named": [dispatch.id],
+        "first": dispatch.id,
+        "last": dispatch.id,
+        "dispatch": dispatch.id,
+        "positions": [0],
+        "statuses": ["accepted"],
+        "causes": [""],
+        "attempts": [1],
+        "waits": [0.0],
+        "refs": [None],
+        "wait": 0.0,
+        "is_lost": False,
+    }
 
     for statement, params in (
-        (RECIPIENTS, ours),
-        (ledger.RECORD, result),
-        (ledger.EVIDENCE, result),
-        (ledger.END_LEFTOVERS, ours),
-        (ledger.CLOSE, closing),
-        (control.RECOUNT, [[dispatch.id], batches]),
+        (RECIPIENTS, known),
+        (ledger.RECORD, known),
+        (ledger.EVIDENCE, known),
+        (ledger.END_LEFTOVERS, known),
+        (ledger.CLOSE, known),
+        (control.RECOUNT, known),
+        (IN_TOTAL, known),
+        (CAUSES, known),
+        (OVER_TIME, {**known, "step": 60}),
         (control.END_ROWS, ["cancelled", dispatch.id]),
         (control.REQUEUE_FAILED, [dispatch.id, batches, control.FINAL_CAUSES]),
-        (IN_TOTAL, {"dispatch": dispatch.id}),
-        (DOUBT, ["in_doubt", batches, [dispatch.id]]),
-        (POISON, [batches, [dispatch.id]]),
+        (DOUBT, {**known, "lost": "in_doubt"}),
+        (POISON, known),
     ):
         plan = "\n".join(row[0] for row in rows("EXPLAIN " + statement, params))
         opened = set(re.findall(r"messengers_delivery_(?:\d{4}_\d\d|rest)\b", plan))

@@ -153,13 +153,14 @@ def test_the_scan_looks_into_every_table(person: tuple[Address, UUID], table: st
         "messengers_channel": "name",
         "messengers_dispatch": "status_why",
         "messengers_delivery": "cause",
-        "messengers_parkedreceipt": "cause",
+        "messengers_receiptgroup": "causes[1]",
     }
     with connection.cursor() as cursor:
-        if table == "messengers_parkedreceipt":
+        if table == "messengers_receiptgroup":
             cursor.execute(
-                "INSERT INTO messengers_parkedreceipt (channel, delivery, status, cause, at,"
-                " next_at, tries) VALUES (gen_random_uuid(), 1, 'read', '', now(), now(), 0)"
+                "INSERT INTO messengers_receiptgroup (channel, size, deliveries, refs, ranks,"
+                " causes, at, next_at, tries) VALUES (gen_random_uuid(), 1, '{1}', '{NULL}',"
+                " '{4}', '{\"\"}', now(), now(), 0)"
             )
         if table in columns:
             cursor.execute(f"UPDATE {table} SET {columns[table]} = %s", [f"x{ME}x"])

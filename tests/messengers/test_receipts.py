@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +12,21 @@ from django.utils import timezone
 from messengers.attempts import seal_attempt
 from messengers.contract import Reason, ReceiptEvent
 from messengers.engine.ledger import provider_ref
-from messengers.models import Batch, Channel, Delivery, Dispatch, Gate, ParkedReceipt
+from messengers.models import (
+    Address,
+    Batch,
+    Channel,
+    Delivery,
+    Dispatch,
+    Gate,
+    ReceiptGroup,
+    Recount,
+)
 from messengers.outbox import counts
-from messengers.receipts import RANK, give_up, merge_receipts, park
+from messengers.partitions import first_id
+from messengers.personal_data import erase
+from messengers.receipts import RANK, give_up, merge_receipts, park, recount_stale
+from messengers.sql import rows, run
 from tests.messengers.house import make_channel, make_dispatch, make_people, states
 
 AT = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
@@ -50,6 +62,8 @@ def test_the_highest_rank_wins_in_any_order(channel: Channel, order: tuple[str, 
     for status in order:
         park(channel.id, [receipt(status)])
         merge_receipts()
+    Recount.objects.update(due_at=timezone.now())
+    recount_stale()
 
     assert states(dispatch) == {"read": 1}
     assert counts(dispatch.id)["read"] == 1
@@ -66,9 +80,10 @@ def test_all_of_them_in_one_group_give_the_same(channel: Channel) -> None:
 
     park(channel.id, events)
 
-    assert merge_receipts() == 80
+    assert [group.size for group in ReceiptGroup.objects.all()] == [20]  # folded at the door
+    assert merge_receipts() == 20
     assert states(dispatch) == {"read": 20}
-    assert ParkedReceipt.objects.count() == 0
+    assert ReceiptGroup.objects.count() == 0
 
 
 @pytest.mark.parametrize("old", list(RANK))
@@ -114,12 +129,12 @@ def test_a_receipt_that_comes_before_its_answer_is_tried_again(channel: Channel)
     Delivery.objects.update(status="queued", provider_ref=None)
     park(channel.id, [receipt("delivered")])
     assert merge_receipts() == 0
-    parked = ParkedReceipt.objects.get()
+    parked = ReceiptGroup.objects.get()
     assert parked.tries == 1
     assert parked.next_at > timezone.now() + timedelta(seconds=3)
 
     Delivery.objects.update(status="accepted", provider_ref=provider_ref(channel.id, "wamid.0"))
-    ParkedReceipt.objects.update(next_at=timezone.now())
+    ReceiptGroup.objects.update(next_at=timezone.now())
 
     assert merge_receipts() == 1
     assert states(dispatch) == {"delivered": 1}
@@ -127,12 +142,27 @@ def test_a_receipt_that_comes_before_its_answer_is_tried_again(channel: Channel)
 
 def test_nobody_waits_longer_than_seven_days(channel: Channel) -> None:
     park(channel.id, [receipt("delivered", 1), receipt("delivered", 2)])
-    ParkedReceipt.objects.filter(id=ParkedReceipt.objects.first().id).update(
-        at=F("at") - timedelta(days=7, seconds=1)
-    )
+    park(channel.id, [receipt("delivered", 3)])
+    old = ReceiptGroup.objects.order_by("id").first()
+    assert give_up() == 0
+    ReceiptGroup.objects.filter(id=old.id).update(at=F("at") - timedelta(days=8))
 
-    assert give_up() == 1
-    assert ParkedReceipt.objects.count() == 1
+    assert give_up() == 2
+    assert ReceiptGroup.objects.get().size == 1
+
+
+def test_a_day_of_receipts_goes_whole_after_seven_more(channel: Channel) -> None:
+    park(channel.id, [receipt("delivered", 1), receipt("delivered", 2)])
+    days = [timezone.now() - timedelta(days=ago) for ago in (7, 8)]
+    for day in days:
+        run("SELECT messengers_add_day(%s)", [day.date()])
+    kept, given_up = (f"messengers_receiptgroup_{day:%Y_%m_%d}" for day in days)
+    ReceiptGroup.objects.update(at=days[1])
+    assert rows(f"SELECT size FROM {given_up}") == [(2,)]
+
+    assert give_up() == 2
+
+    assert rows("SELECT to_regclass(%s), to_regclass(%s)", [kept, given_up]) == [(kept, None)]
 
 
 def test_another_channels_provider_cannot_speak_about_it(channel: Channel) -> None:
@@ -148,7 +178,56 @@ def test_another_channels_provider_cannot_speak_about_it(channel: Channel) -> No
 
 def test_a_made_up_attempt_is_not_even_kept(channel: Channel) -> None:
     assert park(channel.id, [receipt("read", provider_id="", attempt="a" * 48)]) == 0
-    assert ParkedReceipt.objects.count() == 0
+    assert ReceiptGroup.objects.count() == 0
+
+
+def test_an_erased_person_takes_their_waiting_receipts_along(channel: Channel) -> None:
+    dispatch = accepted(channel, 3)
+    first, second, third = Delivery.objects.order_by("position")
+    Delivery.objects.update(status="queued")
+    ours = {"attempt": seal_attempt(first.id, 5), "provider_id": ""}
+    park(channel.id, [receipt("read", 0, **ours), receipt("read", 1), receipt("read", 2)])
+    waiting = "SELECT delivery, provider_ref FROM messengers_parkedreceipt"
+    assert len(rows(waiting)) == 3
+
+    for gone in (first, second):
+        erase(Address.objects.get(id=gone.address).subject)
+
+    assert rows(waiting) == [(None, bytes(third.provider_ref or b""))]
+    Delivery.objects.filter(id=third.id).update(status="accepted")
+    assert merge_receipts() == 1
+    assert states(dispatch)["read"] == 1
+
+
+def test_months_long_past_are_looked_at_last_and_still_found(channel: Channel) -> None:
+    dispatch = accepted(channel, 2)
+    run("SELECT messengers_add_month('2026-03-01')")
+    old = first_id(date(2026, 3, 1))
+    run("UPDATE messengers_delivery SET dispatch_id = %s WHERE position = 1", [old])
+
+    park(channel.id, [receipt("read", 0), receipt("read", 1)])
+
+    assert merge_receipts() == 2
+    assert (states(dispatch), Delivery.objects.get(dispatch=old).status) == ({"read": 1}, "read")
+
+
+def test_a_batch_is_counted_at_once_and_then_no_sooner_than_its_turn(channel: Channel) -> None:
+    dispatch = accepted(channel, 3)
+    park(channel.id, [receipt("delivered", 0)])
+    merge_receipts()
+    assert counts(dispatch.id)["delivered"] == 1
+
+    park(channel.id, [receipt("delivered", 1)])
+    merge_receipts()
+    assert counts(dispatch.id)["delivered"] == 1
+    assert sum(counts(dispatch.id).values()) == 3
+    Recount.objects.update(due_at=timezone.now())
+
+    assert recount_stale() == 1
+    assert counts(dispatch.id)["delivered"] == 2
+    Recount.objects.update(due_at=timezone.now() - timedelta(minutes=2))
+    recount_stale()
+    assert not Recount.objects.exists()
 
 
 def test_an_address_that_bounced_later_closes_its_gate(channel: Channel) -> None:
