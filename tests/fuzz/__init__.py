@@ -1,0 +1,1 @@
+"""Bodies and headers that nobody would send in good faith."""
