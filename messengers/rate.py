@@ -7,10 +7,10 @@ a flood. The bucket holds what replies may always have, and one refill on top of
 What a worker was granted it uses within `GRANT_LIFE` or forgets. So whatever the number of workers,
 no second sees more at the provider than
 
-    rate x (1 + REFILL_SECONDS + GRANT_LIFE) + REPLIES_AT_ONCE
+    rate x (1 + REFILL_SECONDS + GRANT_LIFE) + 1 + REPLIES_AT_ONCE
 
-and, for slow channels, one message and one reply. A circuit breaker that is open lets replies pass
-alone (`messengers.breaker`).
+(a slow channel: one message and one reply). A circuit breaker that is open lets replies pass alone
+(`messengers.breaker`).
 """
 
 import time
@@ -18,7 +18,9 @@ from uuid import UUID
 
 from messengers.sql import rows
 
-REFILL_SECONDS = 0.075  # of the rate saved up at most: longer than a worker's slow commit
+# Of the rate saved up at most, beside one message: longer than a worker's slow commit, and than it
+# takes until the next one asks.
+REFILL_SECONDS = 0.075
 REPLIES_AT_ONCE = 16  # messages that replies find at once, at most, however fast the channel
 GRANT_LIFE = 0.03  # seconds after which a grant that was not used is forgotten
 GRANT_PAUSE = 0.02  # seconds before a rate that is used up is asked again
@@ -44,7 +46,7 @@ WITH channel AS MATERIALIZED (
       FROM messengers_channel
      WHERE id = %(channel)s AND status = 'active' AND rate_per_second > 0 FOR NO KEY UPDATE
 ), clock AS MATERIALIZED (
-    SELECT channel.*, kept + greatest(1.0, rate * {REFILL_SECONDS}) AS depth,
+    SELECT channel.*, kept + 1.0 + rate * {REFILL_SECONDS} AS depth,
            clock_timestamp() AS now FROM channel
 ), bucket AS MATERIALIZED (
     SELECT id, rate, kept, has_setbacks, has_doubts, is_probe, now,
