@@ -258,7 +258,9 @@ def _merge(places: Collection[Place], told: Told, *, is_recent: bool) -> list[Pl
 def _write(statement: str, places: list[Place], told: Told, is_recent: bool) -> list[Place]:
     if not places:
         return []
-    border = partitions.first_id(partitions.month_before(datetime.now(UTC).date()))
+    today = datetime.now(UTC).date()
+    first = partitions.first_id(partitions.month_before(today))
+    after = partitions.first_id(partitions.next_month(today.replace(day=1)))
     said = [told.best[place] for place in places]
     keys = [place[1] for place in places]
     known = {
@@ -266,8 +268,8 @@ def _write(statement: str, places: list[Place], told: Told, is_recent: bool) -> 
         "channels": ids([place[0] for place in places]),
         "ranks": numbers([rank for rank, _ in said]),
         "causes": words([cause for _, cause in said]),
-        "from": border if is_recent else NIL,
-        "until": LAST if is_recent else border,
+        "from": first if is_recent else NIL,
+        "until": after if is_recent else LAST,
     }
     places_found, bounced = rows(statement, known, binary=True)[0]
     if bounced:

@@ -18,6 +18,7 @@ from messengers.engine.sweep import DOUBT, POISON
 from messengers.models import Address, Delivery, Dispatch
 from messengers.outbox import control, counts
 from messengers.outbox.counts import CAUSES, IN_TOTAL, OVER_TIME
+from messengers.receipts import BY_DELIVERY, BY_INDEX, BY_REF
 from messengers.sql import rows, run
 from privacy.models import AuditEntry, LegalHold, RetentionItem
 from privacy.retention import holds, night, stock
@@ -221,6 +222,16 @@ def test_hot_statements_open_one_month_only(db: None) -> None:
         "is_lost": False,
     }
 
+    rows(BY_INDEX)
+    this_month = timezone.now().date().replace(day=1)
+    told = {
+        "channels": [dispatch.id],
+        "ranks": [3],
+        "causes": [""],
+        "from": partitions.first_id(this_month),
+        "until": partitions.first_id(partitions.next_month(this_month)),
+    }
+
     for statement, params in (
         (RECIPIENTS, known),
         (ledger.RECORD, known),
@@ -233,9 +244,12 @@ def test_hot_statements_open_one_month_only(db: None) -> None:
         (OVER_TIME, {**known, "step": 60}),
         (control.END_ROWS, ["cancelled", dispatch.id]),
         (control.REQUEUE_FAILED, [dispatch.id, batches, control.FINAL_CAUSES]),
+        (BY_DELIVERY, {**told, "keys": [1, 2]}),
+        (BY_REF, {**told, "keys": [b"r" * 16]}),
         (DOUBT, {**known, "lost": "in_doubt"}),
         (POISON, known),
     ):
         plan = "\n".join(row[0] for row in rows("EXPLAIN " + statement, params))
         opened = set(re.findall(r"messengers_delivery_(?:\d{4}_\d\d|rest)\b", plan))
         assert opened == {f"messengers_delivery_{timezone.now():%Y_%m}"}, plan
+        assert not re.search("Seq Scan on messengers_(delivery|batch)", plan), plan
