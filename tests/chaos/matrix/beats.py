@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.chaos.matrix.plant import Plant, ask, ask_all, plant, until
+from tests.chaos.matrix.looking import ask, ask_all, until
+from tests.chaos.matrix.plant import Plant, plant
 from tests.chaos.matrix.scenes import or_skip, short
 from tests.chaos.scenarios import Seen, scenario
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.matrix.plant import Missing, Plant, plant, until
+from tests.chaos.matrix.looking import Missing, until
+from tests.chaos.matrix.plant import Plant, plant
 from tests.chaos.matrix.scenes import is_withdrawn, or_skip, said
 from tests.chaos.scenarios import Seen, scenario
 

@@ -8,7 +8,8 @@ import signal
 import time
 from collections.abc import Callable
 
-from tests.chaos.matrix.plant import Plant, ask, plant, until
+from tests.chaos.matrix.looking import ask, until
+from tests.chaos.matrix.plant import Plant, plant
 from tests.chaos.matrix.scenes import is_withdrawn, or_skip, said, short
 from tests.chaos.scenarios import Seen, scenario
 

@@ -11,7 +11,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tests.chaos.matrix.plant import Plant, ask_all, plant, until
+from tests.chaos.matrix.looking import ask_all, until
+from tests.chaos.matrix.plant import Plant, plant
 from tests.chaos.matrix.scenes import or_skip
 from tests.chaos.scenarios import Seen, scenario, tested
 from tests.standins.fault_proxy import FaultProxy

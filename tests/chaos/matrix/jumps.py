@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.chaos.matrix.plant import Missing, Plant, ask, plant
+from tests.chaos.matrix.looking import Missing, ask
+from tests.chaos.matrix.plant import Plant, plant
 from tests.chaos.matrix.scenes import or_skip
 from tests.chaos.scenarios import Seen, scenario
 

@@ -20,8 +20,10 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tests.chaos.matrix.plant import Judgement, Missing, Plant, plant, until
+from tests.chaos.matrix.looking import Missing, until
+from tests.chaos.matrix.plant import Plant, plant
 from tests.chaos.matrix.scenes import or_skip, short
+from tests.chaos.matrix.verdicts import Judgement
 from tests.chaos.scenarios import Seen, scenario
 from tests.standins.fault_proxy import FaultProxy
 

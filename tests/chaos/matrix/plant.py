@@ -13,21 +13,19 @@ belongs to one interpreter: it sets the environment and sets up Django, once.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.matrix.looking import Missing, ask, environ, listens, until
+from tests.chaos.matrix.programs import Program
+from tests.chaos.matrix.verdicts import Judgement, judge
 from tests.clusters import PROJECT, TemporaryClusters
 from tests.standins.brokers import BROKERS, Broker, free_port, missing
 from tests.standins.fault_proxy import FaultProxy
@@ -35,90 +33,6 @@ from tests.standins.fault_proxy import FaultProxy
 CALL_SECONDS = 8.0  # a busy machine is slow; what a dead worker had is known 13 s later
 LATENCY = 0.03  # seconds the provider takes
 RATE = 400.0  # messages per second
-STOP_SECONDS = 40.0
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
-
-
-class Missing(Exception):
-    """Something this machine does not have; its name."""
-
-
-def die_with_parent() -> None:
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-class Program:
-    """One program of the installation with all its children."""
-
-    def __init__(self, name: str, command: list[str], env: Mapping[str, str], log: Path) -> None:
-        self.name, self.command, self.env, self.log = name, command, dict(env), log
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                cwd=PROJECT,
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
-
-    @property
-    def is_alive(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    def children(self) -> list[int]:
-        assert self.process
-        task = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        with contextlib.suppress(OSError):
-            return [int(pid) for pid in task.read_text().split()]
-        return []
-
-    def kill(self) -> None:
-        """kill -9, with all its children: the whole node is gone."""
-        if self.process:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-    def stop(self) -> None:
-        """SIGTERM, as a deploy does; kill -9 if that is not heard."""
-        if self.is_alive and self.process:
-            self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(STOP_SECONDS)
-        self.kill()
-
-
-@dataclass
-class Judgement:
-    """What the provider's log says beside our rows."""
-
-    recipients: int
-    arrived: int = 0
-    lost: int = 0  # neither arrived nor in doubt
-    doubled: int = 0
-    nameless: int = 0  # doubts without a cause, attempts that are not ours
-    unaccounted: int = 0
-    states: dict[str, int] = field(default_factory=dict)
-    doubts: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def is_clean(self) -> bool:
-        return not (self.lost or self.doubled or self.nameless or self.unaccounted)
-
-    def __str__(self) -> str:
-        states = ", ".join(f"{number} {name}" for name, number in sorted(self.states.items()))
-        causes = ", ".join(f"{number} {name}" for name, number in sorted(self.doubts.items()))
-        return (
-            f"{states}; {self.lost} lost, {self.doubled} doubled, {self.nameless} without a name,"
-            f" {self.unaccounted} unaccounted" + (f" (doubts: {causes})" if causes else "")
-        )
 
 
 class Plant:
@@ -202,7 +116,7 @@ class Plant:
         ]
         self.programs["provider"] = Program("provider", command, os.environ, self._log("provider"))
         self.programs["provider"].start()
-        until(lambda: _listens(self.provider_port), 20)
+        until(lambda: listens(self.provider_port), 20)
 
     def invite(self, recipients: int, rate: float) -> None:
         """A channel, people and a running broadcast to them."""
@@ -252,7 +166,7 @@ class Plant:
                 self.programs[name] = Program(name, where, self.env | env, self._log(name))
             self.programs[name].start()
         if "web" in names:
-            until(lambda: _listens(self.port), 40)
+            until(lambda: listens(self.port), 40)
 
     def second_host(self) -> dict[str, str]:
         """What programs on another host have in their environment; it has joined the installation.
@@ -322,41 +236,7 @@ class Plant:
 
     def judged(self) -> Judgement:
         """The provider's log beside the rows of all broadcasts of this house."""
-        from messengers.attempts import open_attempt
-        from messengers.models import Dispatch
-        from messengers.outbox import counts
-
-        verdict = Judgement(len(self.phones))
-        entries = [json.loads(line) for line in self.log.read_text().splitlines()]
-        attempts = [(entry, open_attempt(entry["attempt"])) for entry in entries]
-        arrived = Counter(attempt.delivery for _, attempt in attempts if attempt)
-        rows = ask_all("SELECT id, status, cause FROM messengers_delivery")
-        ours = [row for row in rows if row[0] in self.phones]
-        verdict.arrived = sum(1 for row in ours if arrived[row[0]])
-        verdict.states = dict(Counter(status for _, status, _ in ours))
-        verdict.doubts = dict(Counter(cause for _, status, cause in ours if status == "in_doubt"))
-        whose = self.phones
-        replies = {row[0] for row in rows} - whose.keys()
-        verdict.nameless = verdict.doubts.pop("", 0) + sum(
-            attempt is None
-            or (
-                attempt.delivery not in replies and self.phones.get(attempt.delivery) != entry["to"]
-            )
-            for entry, attempt in attempts
-        )
-        verdict.doubled = sum(number - 1 for number in arrived.values())
-        for entry, attempt in attempts:
-            if attempt and arrived[attempt.delivery] > 1:
-                print("twice:", attempt.delivery, attempt.token, entry.get("at"), flush=True)
-        kept = ("in_doubt", "suppressed", "cancelled", "expired")
-        verdict.lost = sum(1 for row, status, _ in ours if status not in kept and not arrived[row])
-        found: Counter[str] = Counter()
-        for dispatch in Dispatch.objects.filter(kind="broadcast").values_list("id", flat=True):
-            found.update(counts(dispatch))
-        verdict.unaccounted = abs(sum(found.values()) - len(self.phones)) + sum(
-            abs(number - verdict.states.get(state, 0)) for state, number in found.items()
-        )
-        return verdict
+        return judge(self.log, self.phones)
 
     def complaints(self) -> str:
         """The last words of every program, for whoever has to find out."""
@@ -364,58 +244,6 @@ class Plant:
         for log in sorted(self.folder.glob("*.log")):
             parts.append(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}")
         return "\n".join(parts)
-
-
-# --- Small helpers ---
-
-
-@contextlib.contextmanager
-def environ(more: Mapping[str, str] | None) -> Iterator[None]:
-    """What is started inside finds this in its environment."""
-    before = dict(os.environ)
-    os.environ.update(more or {})
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-
-
-def until(
-    is_so: Callable[[], Any], seconds: float, *, step: float = 0.05, or_fail: bool = True
-) -> bool:
-    """Wait until it is so; whether it was in time."""
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        if time.monotonic() > deadline:
-            if or_fail:
-                raise TimeoutError(f"not within {seconds:.0f} s")
-            return False
-        time.sleep(step)
-    return True
-
-
-def ask_all(query: str, *params: Any) -> list[Any]:
-    """All rows of a query, patiently: the database may just be coming back."""
-    from django.db import DatabaseError, connection
-
-    from messengers.sql import rows
-
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            return rows(query, list(params))
-        except DatabaseError:
-            connection.close()
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-
-
-def ask(query: str, *params: Any) -> Any:
-    """The one value of a query, or None."""
-    found = ask_all(query, *params)
-    return found[0][0] if found else None
 
 
 def _subscribe(newsletter: Any, channel: Any, people: list[Any]) -> None:
@@ -441,36 +269,6 @@ def _subscribe(newsletter: Any, channel: Any, people: list[Any]) -> None:
         ],
         batch_size=2000,
     )
-
-
-def _listens(port: int) -> bool:
-    import socket
-
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
-
-
-class Ticks:
-    """Every so many seconds a number in the background: the shape of a curve."""
-
-    def __init__(self, read: Callable[[], float], every: float = 0.25) -> None:
-        self.read, self.every = read, every
-        self.seen: list[tuple[float, float]] = []
-        self.done = threading.Event()
-        self.thread = threading.Thread(target=self._run, daemon=True)
-
-    def _run(self) -> None:
-        while not self.done.wait(self.every):
-            self.seen.append((time.monotonic(), self.read()))
-
-    def __enter__(self) -> Ticks:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.done.set()
-        self.thread.join()
 
 
 @contextlib.contextmanager

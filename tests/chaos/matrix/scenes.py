@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.chaos.matrix.plant import Missing
+from tests.chaos.matrix.looking import Missing
 from tests.chaos.scenarios import Seen
 
 if TYPE_CHECKING:

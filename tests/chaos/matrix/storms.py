@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.chaos.matrix.plant import LATENCY, Plant, Ticks, ask, ask_all, plant
+from tests.chaos.matrix.looking import Ticks, ask, ask_all
+from tests.chaos.matrix.plant import LATENCY, Plant, plant
 from tests.chaos.matrix.scenes import or_skip, short
 from tests.chaos.scenarios import Seen, scenario
 
