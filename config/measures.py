@@ -42,13 +42,19 @@ DELIVERIES = """
           JOIN messengers_delivery d ON d.dispatch_id = b.dispatch_id AND d.batch_id = b.id
          WHERE b.status = 'working' AND d.dispatch_id = ANY(%(recent)s) GROUP BY 1) AS counted
      GROUP BY state"""
-# Few batches have a doubt at all; only their rows are looked at.
+# Batches at rest have counted their causes, too: "in_doubt|timeout".
 DOUBTS = """
-    SELECT d.cause, count(*) FROM messengers_batch b
-      JOIN messengers_delivery d ON d.dispatch_id = b.dispatch_id AND d.batch_id = b.id
-     WHERE b.dispatch_id = ANY(%(recent)s) AND b.counts ? 'in_doubt'
-       AND d.dispatch_id = ANY(%(recent)s) AND d.status = 'in_doubt'
-     GROUP BY d.cause"""
+    SELECT cause, sum(n)::bigint FROM (
+        SELECT split_part(c.key, '|', 2) AS cause, c.value::bigint AS n
+          FROM messengers_batch b, jsonb_each_text(b.causes) c
+         WHERE b.dispatch_id = ANY(%(recent)s) AND b.status <> 'working'
+           AND split_part(c.key, '|', 1) = 'in_doubt'
+         UNION ALL
+        SELECT d.cause, count(*) FROM messengers_batch b
+          JOIN messengers_delivery d ON d.dispatch_id = b.dispatch_id AND d.batch_id = b.id
+         WHERE b.status = 'working' AND d.dispatch_id = ANY(%(recent)s) AND d.status = 'in_doubt'
+         GROUP BY 1) AS counted
+     GROUP BY cause"""
 BATCHES = """
     SELECT status, count(*) FROM messengers_batch WHERE dispatch_id = ANY(%(recent)s)
      GROUP BY status"""

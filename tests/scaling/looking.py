@@ -21,9 +21,11 @@ from tests.stopping.run import environment, set_up
 ROUNDS = 30
 BATCHES = """
     INSERT INTO messengers_batch (dispatch_id, channel_id, number, size, priority, status, due_at,
-                                  token, lease_until, on_wire, counts, losses)
+                                  token, lease_until, on_wire, counts, causes, losses)
     SELECT %(dispatch)s, %(channel)s, n, 256, 0, s.status, now(), 0,
-           CASE WHEN s.status = 'working' THEN now() + interval '1 hour' END, '{}', s.counts, 0
+           CASE WHEN s.status = 'working' THEN now() + interval '1 hour' END, '{}', s.counts,
+           CASE WHEN s.status = 'done' THEN '{"in_doubt|worker_lost": 1, "failed|blocked": 5}'
+                ELSE '{}' END::jsonb, 0
       FROM generate_series(1, %(batches)s) n,
            LATERAL (SELECT CASE WHEN n <= %(batches)s / 2 THEN 'done'
                                 WHEN n <= %(batches)s / 2 + 4 THEN 'working' ELSE 'waiting' END,

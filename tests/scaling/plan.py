@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from math import ceil
 from pathlib import Path
 
+from config.embedded.plan import WEB_THREADS
+
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
 BROADCASTS_A_DAY = 3  # to everybody: the default cap of each person
 WINDOW_SECONDS = 30 * 60  # within which a broadcast is to have left
@@ -97,7 +99,7 @@ def need(subscribers: int, costs: Costs) -> Need:
         database_cores=database,
         hosts=_hosts(max(1, _cores(rate, costs.send_worker_us)), web, database, primaries),
         primaries=primaries,
-        connections=2 * workers + 2 * 4 * web,
+        connections=2 * (workers + WEB_THREADS * web),
         wal_a_day=messages * wal,
         kept_bytes=kept,
         snapshot_seconds=subscribers * costs.snapshot_us / 1e6 / primaries,
