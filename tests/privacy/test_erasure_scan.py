@@ -102,13 +102,13 @@ def test_one_pass_tells_a_thousand_people_apart():
 
 def test_every_classified_column_that_can_hold_something_is_read():
     read = {
-        (place.table, column.name)
+        (place.whole, column.name)
         for alias in ("default", "keystore")
         for place in _every_table(alias)
         for column in place.words
     }
     compared = {
-        (place.table, column)
+        (place.whole, column)
         for alias in ("default", "keystore")
         for place in _every_table(alias)
         for column in place.rows

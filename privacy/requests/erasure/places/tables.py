@@ -20,15 +20,18 @@ from privacy.requests.erasure.places.base import Look, Seekers, Whose
 PAGES_AT_A_TIME = 512  # 4 MB of the table itself
 WINDOW_BYTES = 1 << 20
 # Tables of all schemas but the server's own. Temporary ones belong to one connection and go with
-# it; a partitioned table has no rows but those of its partitions.
+# it; a partitioned table has no rows but those of its partitions, which are classified as it is.
 COLUMNS = """
-    SELECT n.nspname, c.relname, a.attname, t.typname, t.typcategory::text,
+    SELECT n.nspname, c.relname, coalesce(whole.relname, c.relname), a.attname, t.typname,
+           t.typcategory::text,
            EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid
                     AND k.contype IN ('p', 'f') AND a.attnum = ANY(k.conkey))
       FROM pg_class c
       JOIN pg_namespace n ON n.oid = c.relnamespace
       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
       JOIN pg_type t ON t.oid = a.atttypid
+      LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
+      LEFT JOIN pg_class whole ON whole.oid = i.inhparent
      WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
        AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
      ORDER BY 1, 2, a.attnum"""
@@ -74,6 +77,7 @@ class Table:
     rows: tuple[str, ...]
     pages: int
     stored_bytes: int
+    whole: str  # the table it is a partition of, or itself
 
     @property
     def name(self) -> str:
@@ -150,14 +154,14 @@ def tables_of(alias: str, kind: str) -> Iterator[Table]:
     cache = str(settings.CACHES["default"].get("LOCATION", ""))
     sizes, columns_of = _sizes(alias), _columns(alias)
     for (schema, table), columns in columns_of.items():
-        known = {column.name: classified.get((table, column.name)) for column in columns}
+        known = {column.name: classified.get((column.table, column.name)) for column in columns}
         words = tuple(one for one in columns if one.holds_words and not _is_staff(known[one.name]))
         rows = tuple(one.name for one in columns if one.type == "uuid" and _goes(known[one.name]))
         is_cache = table == cache  # named in the certificate even if nothing is in it
         if (is_cache or (schema, table) in sizes) and (words or rows):
             size = sizes.get((schema, table), (0, 0))
             its_kind = "cache" if is_cache else kind
-            yield Table(alias, its_kind, schema, table, words, rows, *size)
+            yield Table(alias, its_kind, schema, table, words, rows, *size, columns[0].table)
 
 
 def _sizes(alias: str) -> dict[tuple[str, str], tuple[int, int]]:
@@ -172,7 +176,7 @@ def _columns(alias: str) -> dict[tuple[str, str], list[Column]]:
     with connections[alias].cursor() as cursor:
         cursor.execute(COLUMNS)
         for schema, table, *facts in cursor.fetchall():
-            by_table.setdefault((schema, table), []).append(Column(table, *facts))
+            by_table.setdefault((schema, table), []).append(Column(*facts))
     return by_table
 
 
