@@ -1,56 +1,40 @@
-"""Who works while everything is killed: the engine's processes, sound or broken on purpose."""
+"""Who works while everything is killed: forked processes of the engine, the ticks and the hook."""
 
 import contextlib
 import multiprocessing
 import os
 import random
 import signal
+import socket
 import time
 from collections.abc import Callable
-from importlib import import_module
+from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from django.db import DatabaseError, connections
 
+from tests.chaos.databases import die_with_parent, wait_until
+
 SWEEP_SECONDS = 0.2
 STRIKE_SECONDS = 5.0  # as long is looked for something to strike
+STALL_SECONDS = 2.0  # at most: it wakes up when others have all that was its own
+TAKEN = """
+    SELECT count(*) FROM messengers_batch WHERE id = ANY(%s)
+       AND (status = 'done' OR (status = 'working' AND lease_until > clock_timestamp()))"""
+# What a worker is just writing is left alone: one that sleeps would keep us waiting.
 JUMP = """
     UPDATE messengers_batch SET lease_until = clock_timestamp() - interval '1 s'
-     WHERE status = 'working' RETURNING id"""
+     WHERE id IN (SELECT id FROM messengers_batch WHERE status = 'working'
+                     FOR UPDATE SKIP LOCKED) RETURNING id"""
+CONTEXT = multiprocessing.get_context("fork")
 
 
-# --- The broken engines ---
-
-
-def requeue_what_was_lost() -> None:
-    """The usual mistake: a lease ended, so do it again."""
-    vars(import_module("messengers.engine.sweep"))["LOST_ON_WIRE"] = "queued"
-
-
-def try_again_when_unsure() -> None:
-    """The other usual mistake: no answer came, so do it again."""
-    from messengers.engine import worker
-    from messengers.engine.outcomes import Verdict, judge
-
-    def hopeful(answer: Any, attempts: int) -> Verdict:
-        verdict = judge(answer, attempts)
-        return Verdict("queued", "again") if verdict.status == "in_doubt" else verdict
-
-    worker.judge = hopeful  # type: ignore[attr-defined]
-
-
-MUTANTS: dict[str, Callable[[], None]] = {
-    "sound": lambda: None,
-    "requeue": requeue_what_was_lost,
-    "retry": try_again_when_unsure,
-}
-
-
-# --- The processes ---
+# --- What they do ---
 
 
 def work() -> None:
+    """A worker as Celery would call it, again and again."""
     from messengers import engine
 
     while True:
@@ -63,28 +47,61 @@ def work() -> None:
 
 
 def tidy() -> None:
-    from messengers import engine
+    """What beat rings for: sweeper, receipts, texts."""
+    from messengers import tasks
 
     while True:
-        with contextlib.suppress(Exception):
-            engine.sweep()
+        for task in (tasks.sweep, tasks.handle_inbox):
+            with contextlib.suppress(Exception):
+                task()
         connections.close_all()
         time.sleep(SWEEP_SECONDS)
 
 
+def serve(port: int) -> Callable[[], None]:
+    """The web server's application behind the plainest server there is."""
+
+    def run() -> None:
+        from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+        from config.wsgi import application
+
+        class Quiet(WSGIRequestHandler):
+            def log_message(self, *_: object) -> None:
+                """Nothing: a test's output is read by people."""
+
+        class Server(WSGIServer):
+            allow_reuse_address = True
+            request_queue_size = 64
+
+        make_server("127.0.0.1", port, application, Server, Quiet).serve_forever()
+
+    return run
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# --- Killing them ---
+
+
+@dataclass
 class Crew:
     """Processes that are started again whenever they die."""
 
-    def __init__(self, workers: int) -> None:
-        self.context = multiprocessing.get_context("fork")
-        self.jobs: list[tuple[str, Callable[[], None]]] = [("worker", work)] * workers
-        self.jobs.append(("sweeper", tidy))
-        self.processes: list[BaseProcess] = [self._start(job) for _, job in self.jobs]
+    jobs: list[tuple[str, Callable[[], None]]]
+    processes: list[BaseProcess] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.processes = [self._start(job) for _, job in self.jobs]
 
     def _start(self, job: Callable[[], None]) -> BaseProcess:
         # Two processes on one inherited connection would read each other's answers.
         connections.close_all()
-        process = self.context.Process(target=job, daemon=True)
+        process = CONTEXT.Process(target=_alone, args=[job], daemon=True)
         process.start()
         return process
 
@@ -100,16 +117,21 @@ class Crew:
             return kill_backend(rng)
         if kind == "clock":
             return jump()
-        indexes = [index for index, (name, _) in enumerate(self.jobs) if name == kind]
+        name = "worker" if kind == "stall" else kind
+        indexes = [index for index, job in enumerate(self.jobs) if job[0] == name]
         pid = self.processes[rng.choice(indexes)].pid
         assert pid
-        os.kill(pid, signal.SIGKILL)
-        return True
+        return stall(pid) if kind == "stall" else is_killed(pid)
 
     def stop(self) -> None:
         for process in self.processes:
             process.kill()
             process.join()
+
+
+def _alone(job: Callable[[], None]) -> None:
+    die_with_parent()
+    job()
 
 
 def kill_backend(rng: random.Random) -> bool:
@@ -137,9 +159,21 @@ def jump() -> bool:
     """The database's clock jumps ahead: every lease has ended, and the workers live on."""
     from messengers.engine.sweep import sweep_leases
 
-    patient(lambda: fetch(JUMP))
+    struck = bool(patient(lambda: fetch(JUMP)))
     patient(sweep_leases)
-    return True
+    return struck
+
+
+def stall(pid: int) -> bool:
+    """A worker stands still, loses its leases to others, and goes on as if nothing had been."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        # The sweeper gives the leases away: it may wait for a lock that our sleeper holds.
+        lost = [row[0] for row in patient(lambda: fetch(JUMP))]
+        wait_until(lambda: patient(lambda: fetch(TAKEN, [lost]))[0][0] == len(lost), STALL_SECONDS)
+        return bool(lost)
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 # --- Asking a database that may be dead ---

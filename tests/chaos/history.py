@@ -94,6 +94,7 @@ class Answer(NamedTuple):
     delivery: int = 0
     rank: str = ""  # of a receipt: delivered, read, undelivered
     times: int = 1  # how often it was brought
+    ref: str = ""  # of a ghost
 
 
 @dataclass
@@ -101,6 +102,7 @@ class History:
     """One run. `size` is the number of people in the snapshot."""
 
     size: int
+    dispatch: str = "d"  # the broadcast; rows also hold replies, which are dispatches of their own
     rows: list[Row] = field(default_factory=list)
     arrivals: list[Arrival] = field(default_factory=list)
     intents: list[Intent] = field(default_factory=list)
@@ -113,10 +115,15 @@ class History:
     report: dict[str, int] = field(default_factory=dict)  # what they say at the end
     causes: dict[str, int] = field(default_factory=dict)  # cause -> doubts, as reported
     status: str = "finished"  # of the dispatch
-    parked: int = 0  # receipts that still wait for somebody who knows them
+    parked: int = 0  # messages whose receipts still wait for somebody who knows them
     broker: list[str] = field(default_factory=list)  # bodies of the messages it was given
     call_seconds: float = 0.0  # the longest a call may take
     human: frozenset[int] = frozenset()  # deliveries that a person decided to send again
+
+    @property
+    def recipients(self) -> list[Row]:
+        """The rows of the broadcast itself."""
+        return [row for row in self.rows if row.dispatch == self.dispatch]
 
 
 class Violation(NamedTuple):

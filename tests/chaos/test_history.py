@@ -60,7 +60,7 @@ def clean() -> History:
         Answer(12.0, "stop", 200, person=PEOPLE[3]),
         Answer(11.0, "receipt", 200, delivery=1, rank="read"),
         Answer(11.0, "receipt", 200, delivery=1, rank="delivered", times=2),
-        Answer(11.0, "ghost", 200, times=2),
+        Answer(11.0, "ghost", 200, times=2, ref="ghost-1"),
         Answer(11.0, "forged", 403),
     ]
     history.parked = 1

@@ -16,6 +16,7 @@ import json
 import os
 import random
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -80,6 +81,7 @@ class Provider:
         provider_id = f"standin-{os.getpid()}-{self.number}"
         entry = {"id": provider_id, "to": message.get("to"), "attempt": message.get("attempt")}
         if self.log >= 0:
+            entry |= {"at": time.time(), "fields": sorted(message)}
             os.write(self.log, json.dumps(entry).encode() + b"\n")
         else:
             self.accepted.append(entry | {"text": message.get("text"), "wire": message})
