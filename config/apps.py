@@ -6,6 +6,6 @@ class ConfigConfig(AppConfig):
     verbose_name = "Jawort"
 
     def ready(self) -> None:
-        from config.request_ids import follow_tasks
+        from config import request_ids
 
-        follow_tasks()
+        request_ids.follow()

@@ -12,8 +12,9 @@ from typing import Any
 
 from celery.signals import task_postrun, task_prerun
 from django.conf import settings
+from django.core.signals import request_finished
 from django.http import HttpRequest, HttpResponseBase
-from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 HEADER = "X-Request-ID"
 GIVEN = re.compile(r"[0-9a-f]{8}[0-9a-f-]{8,28}", re.ASCII)
@@ -29,14 +30,17 @@ class RequestIds:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get(HEADER, "").lower() if settings.JAWORT_PROXIES else ""
         name = given if GIVEN.fullmatch(given) else secrets.token_hex(BYTES)
-        with bound_contextvars(request_id=name):
-            response = self.get_response(request)
+        clear_contextvars()
+        # Until the answer is closed: Django tells of a 404 when all middleware is through.
+        bind_contextvars(request_id=name)
+        response = self.get_response(request)
         response[HEADER] = name
         return response
 
 
-def follow_tasks() -> None:
-    """Let the lines of a task name it, too."""
+def follow() -> None:
+    """Forget a request when it is over, and let the lines of a task name it, too."""
+    request_finished.connect(_end, dispatch_uid="request_ids")
     task_prerun.connect(_begin, dispatch_uid="request_ids")
     task_postrun.connect(_end, dispatch_uid="request_ids")
 

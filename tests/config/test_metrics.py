@@ -12,6 +12,7 @@ from messengers import tasks
 from messengers.engine import ledger
 from messengers.engine.claim import claim
 from messengers.models import Channel, Delivery, InboundEvent
+from messengers.outbox.pulse import PULSE, SHOWN
 from messengers.sql import rows, run
 from privacy.access import Actor
 from privacy.models import DataSubject
@@ -154,9 +155,11 @@ def test_without_a_database_there_are_no_numbers_and_no_error_page(client, monke
 def test_no_statement_reads_all_deliveries_or_batches(sending):
     """The tables of millions are reached by an index, even where they are as small as here."""
     recent = rows(measures.RECENT)[0][0]
+    asked = {"recent": recent, "dispatch": recent[0], "most": 50}
     run("SET LOCAL enable_seqscan TO off")
-    for query in (measures.DELIVERIES, measures.DOUBTS, measures.BATCHES):
+    of_metrics = (measures.DELIVERIES, measures.DOUBTS, measures.BATCHES)
+    for query in (*of_metrics, PULSE, SHOWN):
         with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN {query}", {"recent": recent})
+            cursor.execute(f"EXPLAIN {query}", asked)
             plan = "\n".join(row[0] for row in cursor.fetchall())
         assert "Seq Scan" not in plan, plan

@@ -108,7 +108,7 @@ def variables_read() -> set[str]:
                 owner = getattr(node.func.value, "id", "")
                 if owner in ("env", "Origin") and isinstance(first, ast.Constant):
                     found.add(str(first.value))
-                    if node.func.attr in ("secret", "root_key"):
+                    if node.func.attr in ("secret", "optional_secret", "root_key"):
                         found.add(f"{first.value!s}_FILE")
     return found
 
