@@ -35,7 +35,7 @@ def room(
     from tests.chaos.crew import Crew, free_port, serve, tidy, work
     from tests.chaos.databases import house
     from tests.chaos.outside import Plan
-    from tests.chaos.rounds import CALL_SECONDS, impatient
+    from tests.chaos.rounds import CALL_SECONDS, impatient, warm_up
     from tests.chaos.stage import HOOK_SECRET, provider, set_stage
     from tests.standins.http_provider import Faults
 
@@ -47,6 +47,7 @@ def room(
             stage = set_stage(people, url, rate=rate, call_seconds=CALL_SECONDS)
             hook = f"http://127.0.0.1:{port}/hooks/{stage.channel}/"
             plan = Plan(hook, HOOK_SECRET, log, told, people, seed=1)
+            warm_up(stage)
             known: dict[str, Callable[[], None]] = {"worker": work, "sweeper": tidy}
             crew = Crew([(job, known.get(job) or serve(port)) for job in jobs])
             try:
@@ -223,14 +224,14 @@ def late_answers() -> Seen:
     promised="one effect, rank only rises, 200 (403 forged); nothing of the erased comes back",
 )
 def odd_receipts() -> Seen:
-    from django.db import transaction
-
-    from messengers.attempts import seal_attempt
-    from messengers.models import Address
-    from messengers.receipts import merge_receipts
-    from messengers.sql import run
-
     with room(4, jobs=("web", "worker", "sweeper")) as small:
+        from django.db import transaction
+
+        from messengers.attempts import seal_attempt
+        from messengers.models import Address
+        from messengers.receipts import merge_receipts
+        from messengers.sql import run
+
         states = "SELECT status FROM messengers_delivery ORDER BY id"
         while {row[0] for row in fetch(states)} != {"accepted"}:
             time.sleep(0.1)
