@@ -6,7 +6,7 @@ What the body says never stands in a log or an exception of ours.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
 from types import ModuleType
@@ -247,7 +247,8 @@ def seal_event(
     sealer: Callable[[Where, bytes], bytes] | None = None,
 ) -> bytes:
     """What was said, under the key of the day; `sealer` has that key in hand."""
-    data = orjson.dumps({"type": type(event).__name__, **asdict(event)})
+    values = {name: getattr(event, name) for name in event.__slots__}
+    data = orjson.dumps({"type": type(event).__name__, **values})
     if sealer is not None:
         return sealer(_where(channel_id, ref), data)
     return seal_inbox(_where(channel_id, ref), data, at.date())

@@ -160,7 +160,7 @@ def reduced(channel_id: UUID, receipts: Iterable[ReceiptRow]) -> list[Reduced]:
         if key and (known is None or rank > known[0]):
             said[key] = (rank, cause, provider_id)
     kept: list[Reduced] = []
-    opened = open_attempts(attempts)
+    opened = open_attempts(attempts) if attempts else []
     for ours, (rank, cause, provider_id) in zip(opened, attempts.values(), strict=True):
         if ours is not None:
             kept.append((ours.delivery, None, rank, _word(rank, cause)))

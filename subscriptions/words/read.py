@@ -143,10 +143,18 @@ def _withdrawal(asked: list[Word], keywords: KeywordTable) -> Reading | None:
     return reading or (PERHAPS_STOP if _is_doubtful(words, keywords) else None)
 
 
+_UNSUSPICIOUS = vocabulary.ORDINARY | vocabulary.COMPANY
+# By the length of what was typed: one slip makes a word longer or shorter by one letter at most.
+_TYPED = {
+    length: [m for m in sorted(vocabulary.TYPED_WITH_SLIPS) if abs(len(m) - length) <= 1]
+    for length in range(1, 21)
+}
+
+
 def _mended(word: Word, keywords: KeywordTable) -> Word:
     """A withdrawal word with one slip of the finger as the word that was meant."""
     text = word.text
-    if text in keywords.exact or text in vocabulary.ORDINARY | vocabulary.COMPANY:
+    if text in keywords.exact or text in _UNSUSPICIOUS:
         return word
     plain = without_drawl(text)
     repeated = re.fullmatch(r"(stopp?)\1+", plain)
@@ -154,7 +162,7 @@ def _mended(word: Word, keywords: KeywordTable) -> Word:
         return replace(word, text=repeated.group(1) if repeated else plain)
     if plain in vocabulary.ORDINARY or len(plain) < vocabulary.MIN_TYPED or len(plain) > 20:
         return word
-    for meant in sorted(vocabulary.TYPED_WITH_SLIPS):
+    for meant in _TYPED.get(len(plain), ()):
         if is_one_slip_away(plain, meant):
             return replace(word, text=meant)
     return word
