@@ -29,7 +29,7 @@ PART = "pipeline"
 PATIENCE = 300.0  # seconds a worker may take for one broadcast
 LATENCY_MS = 50
 GOAL, GOAL_OF_STRAW = 0.7, 0.5
-NAIVE = 2_000  # messages: it is slow
+NAIVE = 500  # messages: it is slow
 
 
 class Bench:

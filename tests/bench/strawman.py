@@ -6,7 +6,6 @@
 - `naive`: objects of the ORM and one request at a time, as one would write it on the first day.
 """
 
-import string
 from collections import deque
 from uuid import UUID
 
@@ -14,12 +13,13 @@ import orjson
 from django.db import connection, transaction
 
 from messengers.contract import HttpRequest, HttpResponse
-from messengers.sql import rows, run
+from messengers.sql import numbers, rows, run
 from messengers.transports.http import HttpTransport
 from privacy.vault import KeyRing, Where
 from tests.bench.world import TEXT
 from tests.standins.http_provider import TOKEN
 
+NAME = "{first_name|Leserin}"
 WINDOW = 128  # calls in flight, as many as the engine has
 WRITE_BACK = 256
 TIMEOUT = 20.0
@@ -44,11 +44,10 @@ def straw_man(dispatch: UUID, url: str) -> int:
     """Send the dispatch in a continuous window; how many were sent."""
     transport, waiting = HttpTransport(), deque[Person]()
     results: list[tuple[int, int]] = []
-    template = _template()
     sent, is_dry = 0, False
     while waiting or transport.in_flight or not is_dry:
         if len(waiting) < WINDOW and not is_dry:
-            taken = _take(dispatch, template)
+            taken = _take(dispatch)
             waiting.extend(taken)
             is_dry = not taken
         while waiting and transport.in_flight < WINDOW:
@@ -66,12 +65,12 @@ def straw_man(dispatch: UUID, url: str) -> int:
     return sent
 
 
-def _take(dispatch: UUID, template: string.Template) -> list[Person]:
+def _take(dispatch: UUID) -> list[Person]:
     with transaction.atomic():
-        found = rows(TAKE, [dispatch])
+        found = rows(TAKE, [dispatch], prepare=True)
         if not found:
             return []
-        people = rows(READ, [dispatch, found[0][0]])
+        people = rows(READ, [dispatch, found[0][0]], prepare=True, binary=True)
     ring = KeyRing.load({row[3] for row in people})
     phones = ring.opener("messengers_address", "sealed")
     profiles = ring.opener("messengers_address", "profile_sealed")
@@ -79,12 +78,8 @@ def _take(dispatch: UUID, template: string.Template) -> list[Person]:
     for position, _, address, subject, sealed, profile in people:
         names = orjson.loads(profiles(subject, address, profile))
         phone = phones(subject, address, sealed).decode()
-        opened.append((batch, position, phone, template.substitute(names)))
+        opened.append((batch, position, phone, TEXT.replace(NAME, names["first_name"])))
     return opened
-
-
-def _template() -> string.Template:
-    return string.Template(TEXT.replace("{first_name|Leserin}", "$first_name"))
 
 
 def _post(url: str, phone: str, text: str) -> HttpRequest:
@@ -101,16 +96,16 @@ def _id_of(response: object) -> bytes:
 def _write_back(dispatch: UUID, results: list[tuple[int, int]]) -> None:
     if not results:
         return
-    batches, positions = (list(column) for column in zip(*results, strict=True))
+    batches, positions = (numbers(column) for column in zip(*results, strict=True))
     with transaction.atomic():
-        run(WRITE, [batches, positions, dispatch])
+        run(WRITE, [batches, positions, dispatch], prepare=True)
     results.clear()
 
 
 def bare_client(url: str, number: int) -> int:
     """Post the same message `number` times, reading each answer; no database."""
     transport = HttpTransport()
-    request = _post(url, "+4917604069001", _template().substitute(first_name="Ada"))
+    request = _post(url, "+4917604069001", TEXT.replace(NAME, "Ada"))
     left, done = number, 0
     while left or transport.in_flight:
         while left and transport.in_flight < WINDOW:
@@ -140,7 +135,7 @@ def naive(dispatch: UUID, url: str, number: int) -> int:
         names = orjson.loads(
             open_sealed(address.subject, "ops", where, bytes(address.profile_sealed))
         )
-        call = _post(url, phone, _template().substitute(names))
+        call = _post(url, phone, TEXT.replace(NAME, names["first_name"]))
         answer = session.post(call.url, data=call.body, headers=dict(call.headers), timeout=TIMEOUT)
         delivery.status, delivery.provider_ref = "accepted", answer.json()["id"].encode()[:16]
         delivery.save()
