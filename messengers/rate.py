@@ -51,8 +51,9 @@ WITH channel AS MATERIALIZED (
 ), bucket AS MATERIALIZED (
     SELECT id, rate, kept, has_setbacks, has_doubts, is_probe, now,
            CASE WHEN is_probe AND breaker_until > now THEN 0 ELSE want END AS want,
-           greatest(coalesce(spent, '-infinity'), now - make_interval(secs => depth / rate))
-               AS spent
+           -- Nobody spends ahead: what lies there was written before the clock was set back.
+           greatest(coalesce(CASE WHEN spent < now + interval '1 s' THEN spent END, '-infinity'),
+                    now - make_interval(secs => depth / rate)) AS spent
       FROM clock
 ), allowed AS MATERIALIZED (
     SELECT id, rate, spent, has_setbacks, has_doubts, is_probe, now,
