@@ -1,6 +1,6 @@
 """Reads that shape the desk: previews, progress, results, lists."""
 
-from broadcasts.queries.doubts import Account, CauseOfDoubt, account, causes_of_doubt
+from broadcasts.queries.doubts import Account, CauseOfDoubt, account, causes_of_doubt, resending
 from broadcasts.queries.lists import FILTERS, desk
 from broadcasts.queries.preview import ChannelPreview, mail_document, preview, previews
 from broadcasts.queries.progress import Progress, progress
@@ -20,6 +20,7 @@ __all__ = [
     "preview",
     "previews",
     "progress",
+    "resending",
     "results",
     "results_table",
 ]

@@ -10,7 +10,7 @@ from broadcasts.models import Broadcast
 from broadcasts.queries.progress import Progress, progress
 from broadcasts.queries.results import cause_label
 from messengers import outbox
-from messengers.models import Delivery, Dispatch
+from messengers.models import Channel, Delivery, Dispatch
 from messengers.outbox.doubts import OUR_CRASH
 
 Status = Delivery.Status
@@ -142,6 +142,12 @@ def causes_of_doubt(broadcast: Broadcast) -> list[CauseOfDoubt]:
         for label, numbers in groups.items()
     ]
     return sorted(found, key=lambda group: -group.count)
+
+
+def resending(broadcast: Broadcast) -> list[str]:
+    """Channels of the newsletter on which doubts are sent again by themselves."""
+    rows = broadcast.newsletter.channels.filter(on_doubt=Channel.OnDoubt.RESEND)
+    return list(rows.order_by("name").values_list("name", flat=True))
 
 
 def account(

@@ -11,7 +11,7 @@ from broadcasts.actions.rehearse import masked_test_address
 from broadcasts.content import message_of
 from broadcasts.forms import DeskFilterForm, TestAddressForm
 from broadcasts.models import Broadcast, TestAddress
-from broadcasts.queries import account, desk, previews, progress, results
+from broadcasts.queries import account, desk, previews, progress, resending, results
 from broadcasts.views.compose import offered, reach_of
 from broadcasts.views.page import (
     READ,
@@ -24,6 +24,7 @@ from broadcasts.views.page import (
     staff_of,
 )
 from broadcasts.words import TONES, describe_rule, why
+from messengers.models import Delivery
 from privacy.access import actor_of, visible_to
 from subscriptions.models import Newsletter
 
@@ -67,6 +68,7 @@ def show(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
             "progress": told,
             "results": results(broadcast, told),
             "account": account(broadcast, told),
+            "resent": resending(broadcast) if told.count(Delivery.Status.IN_DOUBT) else [],
         }
     else:
         context |= reach_of(broadcast.newsletter, broadcast.rule, is_urgent=broadcast.is_urgent)

@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 from broadcasts import actions
 from broadcasts.forms import DoubtForm
 from broadcasts.models import Broadcast
-from broadcasts.queries import CauseOfDoubt, account, causes_of_doubt
+from broadcasts.queries import CauseOfDoubt, account, causes_of_doubt, resending
 from broadcasts.queries.results import cause_label
 from broadcasts.views.page import SEND, attempt, back_to, broadcast_page
 from messengers import outbox
@@ -35,7 +35,7 @@ def doubts(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
         "chosen": chosen,
         "account": account(broadcast, groups=groups),
         "doubts": _people(broadcast, chosen) if chosen else [],
-        "resent": _resending(broadcast),
+        "resent": resending(broadcast),
     }
     return render(request, "broadcasts/doubts.html", context)
 
@@ -57,12 +57,6 @@ def _people(
         for row in found
         if row.address_id in rows
     ]
-
-
-def _resending(broadcast: Broadcast) -> list[str]:
-    """Channels of the newsletter on which doubts are sent again by themselves."""
-    rows = broadcast.newsletter.channels.filter(on_doubt=Channel.OnDoubt.RESEND)
-    return list(rows.order_by("name").values_list("name", flat=True))
 
 
 def _decide(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:

@@ -8,6 +8,7 @@ from django.test import Client
 
 from broadcasts.models import Broadcast
 from messengers.models import Channel, Delivery, Dispatch
+from messengers.outbox.control import recount
 from privacy.models import AuditEntry
 from subscriptions.models import Newsletter
 from tests.broadcasts.house import make_channel, make_newsletter, subscribe
@@ -112,9 +113,9 @@ def test_the_states_sum_to_the_recipients_from_the_start_to_the_end(
 def test_doubts_are_told_with_who_lost_the_answer(program: Client, path: str) -> None:
     json(program, "post", f"{path}start/", **KEY)
     settle_all(Broadcast.objects.get(), "accepted", "in_doubt", "in_doubt", cause="timeout")
-    Delivery.objects.filter(
-        pk=Delivery.objects.filter(status="in_doubt").values("pk")[:1]
-    ).update(cause="worker_lost")
+    ours = Delivery.objects.filter(status="in_doubt")[0]
+    Delivery.objects.filter(pk=ours.pk).update(cause="worker_lost")
+    recount([ours.batch_id])
 
     told = json(program, "get", f"{path}results/")[1]
 
