@@ -257,7 +257,7 @@ class Simulator(Adapter):
         return TextEvent(
             ref=event["id"][:64],
             at=_time(event["at"]),
-            sender=self.canonical(event["from"]),
+            sender=self._sender(event),
             text=str(event.get("text", ""))[:TEXT_MAX_IN],
             payload=str(event.get("payload", ""))[:200],
             name=str(event.get("name", ""))[:100],
@@ -292,13 +292,19 @@ class Simulator(Adapter):
         known = attempt if isinstance(attempt, str) and len(attempt) <= ATTEMPT_MAX else ""
         return (known, str(event.get("message", ""))[:100], status, cause)
 
+    def _sender(self, event: Mapping[str, Any]) -> str:
+        """Raises `ValueError`: whoever signs a hook may still have put a list in there."""
+        if not isinstance(event["from"], str):
+            raise ValueError("the sender is no text")
+        return self.canonical(event["from"])
+
     def _opt_out(self, event: Mapping[str, Any]) -> Event:
         if event["cause"] not in ("blocked", "complaint"):
             raise ValueError("unknown cause")
         return OptOutEvent(
             ref=event["id"][:64],
             at=_time(event["at"]),
-            sender=self.canonical(event["from"]),
+            sender=self._sender(event),
             cause=event["cause"],
         )
 

@@ -24,6 +24,7 @@ from uuid import UUID
 SECRET = "hook-secret-0123456789"
 OTHER_SECRET = "hook-secret-9876543210"
 SHOWN = 10
+BLOCK = 20  # calls of one kind, honest or forged, between two looks at what has been stored
 # Taken: stored, unreadable, too large, or "again later". Forged: refused, whatever else is wrong.
 HONEST, FORGED = frozenset({200, 400, 413}), frozenset({403, 413})
 BYTES = (b"\x00", b"\xff", b"{", b"[", b'"', b"\\", b"\r\n", b"\xed\xa0\x80", b"e" * 99, b"9" * 400)
@@ -69,7 +70,7 @@ class Fuzz:
             self.serial += 1
             target = self.random.choice(self.targets)
             body = self.twisted(target, self.random.choice(target.bodies))
-            is_honest = self.random.random() < 0.5
+            is_honest = self.serial // BLOCK % 2 == 0
             headers = self.honest(body) if is_honest else self.forged(target, body)
             yield self.environ(target, headers, body), is_honest
 
@@ -179,20 +180,20 @@ class Fuzz:
 
 
 def throw(fuzz: Fuzz, number: int, stored: Callable[[], int]) -> Outcome:
-    """Throw so many; `stored` tells how much has been stored so far, asked after forged calls."""
+    """Throw so many; `stored` tells how much has been stored, before and after forged ones."""
     from messengers import door
 
     outcome = Outcome()
-    before = stored()
+    before, was_honest = stored(), False
     for environ, is_honest in fuzz.calls(number):
+        if is_honest != was_honest:
+            outcome.stored_by_forgers += 0 if was_honest else stored() - before
+            before, was_honest = stored(), is_honest
         status = door.answer(environ)
         outcome.statuses[f"{'honest' if is_honest else 'forged'} {status}"] += 1
         if status not in (HONEST if is_honest else FORGED) and len(outcome.wrong) < SHOWN:
             outcome.wrong.append(f"call {fuzz.serial}: {status}, honest: {is_honest}")
-        if is_honest:
-            before = stored()
-        else:
-            outcome.stored_by_forgers += stored() - before
+    outcome.stored_by_forgers += 0 if was_honest else stored() - before
     return outcome
 
 

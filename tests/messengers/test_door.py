@@ -98,6 +98,13 @@ def test_whatever_is_not_right_is_refused_and_stores_nothing(channel: Channel) -
     assert InboundEvent.objects.count() == 1
 
 
+@pytest.mark.parametrize("sender", [[], {}, None, 7, True])
+def test_a_sender_that_is_no_text_is_left_out(channel: Channel, sender: Any) -> None:
+    assert post(channel.id, {**text("Hallo"), "from": sender}, text("Und?", ref="e2")) == 200
+
+    assert InboundEvent.objects.count() == 1
+
+
 def test_pages_handshakes_and_plain_http_are_left_to_django(channel: Channel, settings) -> None:
     assert post(channel.id, text("Hallo"), REQUEST_METHOD="GET") is None
     assert post(channel.id, text("Hallo"), PATH_INFO="/hooks/nothing/") is None
