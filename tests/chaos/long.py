@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 from redis import RedisError, StrictRedis
 
@@ -23,7 +25,7 @@ from tests.chaos.databases import house
 from tests.chaos.history import History
 from tests.chaos.outside import Plan, answers
 from tests.chaos.programs import CALL_SECONDS, House
-from tests.chaos.rounds import Script, Verdict, Watch, body_of, verdict_on
+from tests.chaos.rounds import Script, Verdict, Watch, body_of, in_a_fork, verdict_on
 from tests.chaos.rules import check
 from tests.chaos.stage import HOOK_SECRET, Stage, outside, provider, set_stage, stops_for
 from tests.standins.brokers import Redis
@@ -36,6 +38,7 @@ PATIENCE = 600.0  # seconds for what is left when the last blow has fallen
 SHARES = {"child": 6, "main": 2, "node": 2, "helper": 3, "beat": 2, "web": 3, "broker": 1}
 SHARES |= {"backend": 3, "postmaster": 1}
 CLOCKS = 10  # jumps beside the blows
+LONGEST_PAUSE = 10.0  # seconds without progress after which the next blow falls all the same
 
 
 @dataclass
@@ -80,7 +83,7 @@ def play(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         log, told = folder / "accepted.jsonl", folder / "answers.jsonl"
         url = stack.enter_context(provider(log, faults))
-        stage = set_stage(recipients, url, rate=rate, call_seconds=CALL_SECONDS)
+        stage = staged(recipients, url, rate, folder)
         since, port = recorder.begin(), free_port()
         people = list(stage.people.values())
         hook = f"http://127.0.0.1:{port}/hooks/{stage.channel}/"
@@ -93,6 +96,19 @@ def play(
         with ExitStack() as world:
             world.enter_context(outside(plan))
             yield Play(stage, built, watch, plan, since, world)
+
+
+def staged(recipients: int, url: str, rate: float, folder: Path) -> Stage:
+    """Set the stage in a child: what it took in memory would be copied with each fork of ours."""
+
+    def in_words() -> list[Any]:
+        stage = set_stage(recipients, url, rate=rate, call_seconds=CALL_SECONDS)
+        people = {str(address): number for address, number in stage.people.items()}
+        return [str(stage.channel), str(stage.dispatch), people]
+
+    channel, dispatch, people = in_a_fork(in_words, folder / "stage.json")
+    numbers = {UUID(address): number for address, number in people.items()}
+    return Stage(UUID(channel), UUID(dispatch), numbers)
 
 
 def play_long(recipients: int, kills: int, rate: float, seed: int) -> Verdict:
@@ -131,7 +147,7 @@ def blows(kills: int) -> dict[str, int]:
 
 
 def rampage(script: Script, built: House, watch: Watch) -> dict[str, int]:
-    """All blows, evenly over the time that the broadcast takes at its rate."""
+    """All blows, evenly over the broadcast, however long it takes."""
     rng = random.Random(script.seed)
     plan = [kind for kind, number in script.kills.items() for _ in range(number)]
     rng.shuffle(plan)
@@ -140,9 +156,12 @@ def rampage(script: Script, built: House, watch: Watch) -> dict[str, int]:
     watch.sleep(5.0)
     for number, kind in enumerate(plan, 1):
         watch.sleep(rng.uniform(0.2, 1.8) * pace)
+        patience = time.monotonic() + LONGEST_PAUSE
+        while time.monotonic() < patience and watch.share_done < 0.9 * number / len(plan):
+            watch.sleep(0.1)
         struck[kind] += built.strike(kind, rng)
         watch.sleep(0.1)
         built.revive()
         if number % 20 == 0:
-            print(f"{number} blows, {watch.counts[-1] if watch.counts else {}}", flush=True)
+            print(f"{number} blows, {watch.share_done:.0%} done", flush=True)
     return dict(struck)

@@ -223,6 +223,12 @@ class Watch:
                 self.sample_at = time.monotonic() + self.sample_every
             time.sleep(max(0.0, min(0.05, until - time.monotonic())))
 
+    @property
+    def share_done(self) -> float:
+        """How much of the broadcast has left the queue, when it was last looked at."""
+        last = self.counts[-1] if self.counts else {}
+        return 1 - last.get("queued", 0) / sum(last.values()) if last else 0.0
+
     def sample(self) -> None:
         from messengers.outbox import counts
 
