@@ -42,8 +42,10 @@ bench: install-dev ## Measure engine, intake and logs beside bare ways (BENCH=fu
 	@$(BIN)/python -m tests.bench.engine $(if $(filter full,$(BENCH)),--full) $(BENCH_OPTIONS)
 	@$(BIN)/python -m tests.bench.audit --entries $(if $(filter full,$(BENCH)),1000000,100000)
 
-chaos: install-dev ## Kill every process at random while 5,000 people are written to, and check
-	@$(BIN)/python -m tests.chaos.run
+chaos: install-dev ## Kill everything 200 times while 100,000 people are written to; all scenarios
+	@$(BIN)/python -m tests.chaos.run --seeds 10
+	@$(BIN)/python -m tests.chaos.scenarios
+	@$(BIN)/python -m tests.chaos.run --long
 
 drill: install-dev ## Erase 1,000 people and look for them wherever a thief could look
 	@exec $(BIN)/python -m tests.drills.erasure
