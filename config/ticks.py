@@ -35,7 +35,7 @@ class Ticker(Scheduler):
         return max(0.0, min(self.next_at.values()) - time.monotonic())
 
 
-class Tick(Task):
+class Tick(Task[..., Any]):
     """A task that the schedule rings for runs once in half its period, in each process.
 
     So the ticks that pile up while nobody takes them, or that several beats send, cost nothing.
