@@ -262,9 +262,10 @@ def _write(statement: str, places: list[Place], told: Told, is_recent: bool) -> 
     first = partitions.first_id(partitions.month_before(today))
     after = partitions.first_id(partitions.next_month(today.replace(day=1)))
     said = [told.best[place] for place in places]
-    keys = [place[1] for place in places]
+    numbered = [key for _, key in places if isinstance(key, int)]
+    hashed = [key for _, key in places if not isinstance(key, int)]
     known = {
-        "keys": numbers(keys) if statement is BY_DELIVERY else hashes(keys),
+        "keys": numbers(numbered) if statement is BY_DELIVERY else hashes(hashed),
         "channels": ids([place[0] for place in places]),
         "ranks": numbers([rank for rank, _ in said]),
         "causes": words([cause for _, cause in said]),
@@ -300,7 +301,7 @@ def _try_later(lost: Iterable[Place], told: Told) -> None:
 @transaction.atomic
 def _recount_some() -> int:
     """Locked first, so that whoever changes a row afterwards marks its batch once more."""
-    taken = dict(rows(TAKE_STALE, [RECOUNTS]))
+    taken: dict[int, UUID] = {row[0]: row[1] for row in rows(TAKE_STALE, [RECOUNTS])}
     if not taken:
         return 0
     # One that a worker holds for a moment keeps its mark, and has its turn next time.
