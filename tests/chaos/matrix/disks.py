@@ -82,7 +82,7 @@ def database() -> Seen:
         until(lambda: house.arrived() > 500, 60)
         filler = Filler(disk)
         began = time.monotonic()
-        answers = []
+        answers: list[int] = []
         while time.monotonic() - began < FULL_SECONDS:
             filler.fill()
             answers.append(
@@ -181,7 +181,8 @@ def broker() -> Seen:
         house.until_moving(60)
         filler = Filler(disk)
         filler.fill(leave=20 << 20)  # below RabbitMQ's own limit of 50 MB
-        began, answers, slowest = time.monotonic(), set(), 0.0
+        answers: set[int] = set()
+        began, slowest = time.monotonic(), 0.0
         while time.monotonic() - began < 2 * FULL_SECONDS:
             asked = time.monotonic()
             answers.add(said(house, phone(7999 - len(answers)), "STOP", f"s{asked}"))

@@ -60,7 +60,8 @@ def away(
         mend = break_it(house)
         ended = time.monotonic() + seconds
         last = recipients - 1
-        asked, slowest, answers = 0, 0.0, set()
+        answers: set[int] = set()
+        asked, slowest = 0, 0.0
         while time.monotonic() < ended:
             began = time.monotonic()
             answers.add(said(house, phone(last - asked), "STOP", f"stop{asked}"))
