@@ -91,13 +91,8 @@ class Worker:
     def _tell(self, seconds: float) -> None:
         """One line for a run, and nothing about anybody in it."""
         if self.calls:
-            log.info(
-                "engine_ran",
-                calls=self.calls,
-                accepted=self.tally["accepted"],
-                doubts=self.tally["in_doubt"],
-                seconds=round(seconds, 3),
-            )
+            told = {"accepted": self.tally["accepted"], "doubts": self.tally["in_doubt"]}
+            log.info("engine_ran", calls=self.calls, seconds=round(seconds, 3), **told)
 
     def _step(self) -> None:
         self._poll()
@@ -144,9 +139,7 @@ class Worker:
             return
         ready = sum(len(batch.ready) for batch in self.batches)
         enough = max((line.pace.window(now) for line in self.lines.values()), default=0)
-        if ready >= enough > 0 and now < self.look_at:
-            return
-        if self.is_dry and now < self.look_at:
+        if now < self.look_at and (self.is_dry or ready >= enough > 0):
             return
         self.look_at = now + LOOK_SECONDS
         found = [channel for channel in due_channels() if self._claim(channel)]
