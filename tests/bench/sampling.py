@@ -14,7 +14,7 @@ from types import FrameType
 
 INTERVAL = 0.001  # seconds of CPU asked for; the kernel's clock gives some 4 ms
 PROJECT = str(Path(__file__).resolve().parents[2])
-ROW, WIDTH, NARROWEST = 17, 1200, 0.3  # of a flame, in pixels
+ROW, WIDTH, NARROWEST = 17, 1200, 1.2  # of a flame, in pixels
 
 # The innermost frame that one of these describes names the stage: (file, function or "", stage).
 STAGES = (
