@@ -22,7 +22,7 @@ def tidy() -> None:
 
     May run twice: then they are gone, and there.
     """
-    partitions.make_ahead()
+    partitions.keep_ahead(now())
     call_command("clearsessions", verbosity=0)
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM cache WHERE expires < %s", [now()])

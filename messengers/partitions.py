@@ -8,7 +8,12 @@ import re
 from datetime import UTC, date, datetime
 from uuid import UUID
 
+import structlog
+from django.db import OperationalError, transaction
+
 from messengers.sql import rows
+
+log = structlog.get_logger("jawort.partitions")
 
 DELIVERIES = "messengers_delivery"
 # From here on an operator is told; a new month is made at every start and every hour.
@@ -28,7 +33,20 @@ def make_ahead() -> int:
     Harmless at any time and any number of times. Raises Django's database errors, among them
     `OperationalError` where the table was busy for too long: then the next call makes them.
     """
-    return int(rows(MAKE)[0][0])
+    with transaction.atomic():
+        return int(rows(MAKE)[0][0])
+
+
+def keep_ahead(now: datetime) -> None:
+    """`make_ahead`, and an error in the log for whatever is not as it should be afterwards."""
+    try:
+        make_ahead()
+    except OperationalError as error:
+        log.warning("partitions_not_made", error=type(error).__name__)
+    if number := strays():
+        log.error("rows_without_partition", count=number)
+    if missing := _missing(now):
+        log.error("partitions_missing", count=len(missing))
 
 
 def months() -> list[date]:

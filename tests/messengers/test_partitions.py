@@ -89,13 +89,19 @@ def test_each_month_has_its_rows_and_the_rest_has_none(old: Callable[..., Dispat
     assert partitions.strays() == 0
 
 
-def test_what_had_no_month_is_told_and_moves_when_it_has_one(db: None) -> None:
+def test_what_had_no_month_is_told_and_moves_when_it_has_one(
+    db: None, caplog: pytest.LogCaptureFixture
+) -> None:
     people = make_people(make_channel(), 2)
     lost = make_dispatch([gate for _, gate in people], id=partitions.first_id(date(2025, 1, 1)))
     assert place_of(lost) == "messengers_delivery_rest"
     assert partitions.problems(timezone.now()) == [
         "2 rows of messengers_delivery have no month: run manage.py partitions"
     ]
+
+    partitions.keep_ahead(timezone.now())
+    assert "rows_without_partition" in caplog.text
+    assert "partitions_missing" not in caplog.text
 
     run("SELECT messengers_add_month('2025-01-01')")
 
@@ -105,6 +111,7 @@ def test_what_had_no_month_is_told_and_moves_when_it_has_one(db: None) -> None:
 
 def test_a_missing_month_is_told_and_made(db: None, capsys: pytest.CaptureFixture[str]) -> None:
     last = partitions.months()[-1]
+    capsys.readouterr()
     run(f"DROP TABLE messengers_delivery_{timezone.now():%Y_%m}")
     assert partitions.missing_ahead() == 1
     (problem,) = partitions.problems(timezone.now())
