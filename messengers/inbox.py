@@ -5,6 +5,8 @@ provider gets means: nothing more will be sent. Texts are handled afterwards, on
 What the body says never stands in a log or an exception of ours.
 """
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -174,12 +176,20 @@ def handle_pending() -> int:
     An event that fails is tried again in later rounds, and is `failed` after the fifth time: then
     it is shown to an administrator and stops nobody.
     """
-    number = last = 0
+    return handle_some(0, math.inf)[0]
+
+
+def handle_some(after: int, seconds: float) -> tuple[int, int]:
+    """What waits beyond the event `after`, for about so long: (how many, the last event or 0).
+
+    0 says that nothing is left: an event that failed is not tried again in the same round.
+    """
+    number, ends = 0, time.monotonic() + seconds
     while True:
-        last, is_handled = _handle_next(last)
-        if not last:
-            return number
+        after, is_handled = _handle_next(after)
         number += is_handled
+        if not after or time.monotonic() >= ends:
+            return number, after
 
 
 def _handle_next(after: int) -> tuple[int, bool]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from messengers import engine, expiry, instance
 from messengers.doorbell import HANDLE_INBOX, ring
 from messengers.engine.claim import due_channels
-from messengers.inbox import handle_pending
+from messengers.inbox import handle_some
 from messengers.models import InboundEvent
 from messengers.outbox.behind import pause_newcomers
 from messengers.receipts import give_up, merge_receipts
@@ -21,6 +21,7 @@ from privacy.audit.watches import well
 from privacy.retention.registry import expires
 
 WORK_SECONDS = 30.0
+MERGE_SECONDS = 5.0  # so long receipts wait for texts, at most
 
 
 @worker_shutting_down.connect
@@ -42,9 +43,14 @@ def handle_inbox() -> None:
     May run twice: an event is handled in the transaction that marks it, and ranks only rise.
     """
     began = time.monotonic()
-    merged = merge_receipts()
-    handled = handle_pending()
-    merged += merge_receipts()
+    handled, merged, last = 0, merge_receipts(), 0
+    while True:
+        some, last = handle_some(last, MERGE_SECONDS)
+        handled, merged = handled + some, merged + merge_receipts()
+        if not last or time.monotonic() - began > WORK_SECONDS:
+            break
+    if last:
+        ring(HANDLE_INBOX)
     if handled or merged:
         INBOX.add(began, handled=handled, merged=merged)
 

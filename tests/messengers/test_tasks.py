@@ -136,3 +136,19 @@ def test_activate_joins_another_host(db: None) -> None:
     call_command("activate", "--join", verbosity=0)
 
     assert instance.current() == epoch
+
+
+def test_a_long_queue_is_left_to_the_next_bell(db: None, settings, rung, monkeypatch) -> None:
+    settings.INBOUND = "tests.messengers.inbound_double"
+    inbound.forget()
+    for number in range(3):
+        waiting_event(ref=bytes([number]) * 16, text=f"Nr {number}")
+    monkeypatch.setattr(tasks, "WORK_SECONDS", 0.0)
+    monkeypatch.setattr(tasks, "MERGE_SECONDS", 0.0)
+
+    tasks.handle_inbox()
+    assert (inbound.handled, rung) == (["Nr 0"], [HANDLE_INBOX])
+    monkeypatch.setattr(tasks, "WORK_SECONDS", 30.0)
+    tasks.handle_inbox()
+
+    assert (inbound.handled, rung) == (["Nr 0", "Nr 1", "Nr 2"], [HANDLE_INBOX])
