@@ -51,11 +51,6 @@ class Clock:
         fresh.chmod(0o644)
         fresh.replace(self.file)
 
-    def jump_about(self) -> None:
-        for offset in HOURS:
-            self.set(offset)
-            time.sleep(STAY_SECONDS)
-
 
 @contextlib.contextmanager
 def clocks(*names: str) -> Iterator[list[Clock]]:
@@ -95,18 +90,11 @@ def workers() -> Seen:
 )
 @or_skip
 def broker() -> Seen:
-    with (
-        clocks("broker") as (clock,),
-        plant(broker="redis", recipients=6000, broker_env=clock.env) as house,
-    ):
-        house.start("sender", "sender2", "helper", "beat")
-        slow(house, 200)
-        house.broadcast()
-        house.until_moving(60)
-        clock.jump_about()
-        finished = house.until_finished(90)
-        verdict = house.judged()
-    return Seen(str(verdict), finished and verdict.is_clean and not verdict.doubts)
+    # Its allocator asks for the time while libfaketime is still being loaded, and both wait.
+    raise Missing(
+        "Redis does not start under libfaketime; its clock is read by nobody (kombu counts the"
+        " visibility of tasks by the workers' clocks, which C15 worker sets)"
+    )
 
 
 @scenario(
