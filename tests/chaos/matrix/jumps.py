@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.chaos.matrix.looking import Missing, ask
+from tests.chaos.matrix.looking import Missing
 from tests.chaos.matrix.plant import Plant, plant
 from tests.chaos.matrix.scenes import or_skip
 from tests.chaos.scenarios import Seen, scenario
@@ -97,37 +97,41 @@ def broker() -> Seen:
     )
 
 
+# PostgreSQL does not start under libfaketime as another user than ours, so the rows are moved
+# instead: a clock that jumps ahead ends leases, one that jumps back puts what was written ahead.
+AHEAD = "UPDATE messengers_batch SET lease_until = lease_until - interval '2 h' WHERE {}"
+BACK = (
+    "UPDATE messengers_batch SET lease_until = lease_until + interval '2 h' WHERE {}",
+    "UPDATE messengers_channel SET theoretical_arrival_at ="
+    " theoretical_arrival_at + interval '2 h' WHERE theoretical_arrival_at IS NOT NULL OR {}",
+)
+
+
 @scenario(
     "C15 database",
-    event="the database's clock jumps by +2 h, and back again",
-    promised="forward: leases end early, doubt may grow, 0 doubled; back: sending goes on",
+    event="the database's clock jumps by 2 h, ahead and back, five times (by moving its rows)",
+    promised="ahead: leases end early, doubt may grow, 0 doubled; back: sending goes on",
 )
 @or_skip
 def database() -> Seen:
-    with (
-        clocks("database") as (clock,),
-        plant(broker="redis", recipients=8000, database_env=clock.env) as house,
-    ):
-        believed = abs(float(ask("SELECT extract(epoch FROM clock_timestamp())")) - time.time()) < 5
+    from messengers.sql import run
+
+    with plant(broker="redis", recipients=8000) as house:
         house.start("sender", "sender2", "helper", "beat")
         slow(house, 200)
         house.broadcast()
         house.until_moving(60)
-        clock.set("+7200")
-        time.sleep(STAY_SECONDS)
-        jumped = float(ask("SELECT extract(epoch FROM clock_timestamp())")) - time.time() > 7000
-        moved_ahead = house.until_moving(30)
-        clock.set("+0")
-        before = house.arrived()
-        time.sleep(2 * STAY_SECONDS)
-        moved_back = house.arrived() - before
-        finished = house.until_finished(120)
+        longest = 0.0
+        for _ in range(5):
+            run(AHEAD.format("status = 'working'"))
+            longest = max(longest, house.until_moving(40))
+            for statement in BACK:
+                run(statement.format("status = 'working'" if "batch" in statement else "false"))
+            longest = max(longest, house.until_moving(40))
+        finished = house.until_finished(150)
         verdict = house.judged()
-    text = (
-        f"jumped: {believed and jumped}; {moved_ahead:.1f} s until the next message after the jump"
-        f" ahead, {moved_back} messages within {2 * STAY_SECONDS:.0f} s of the way back; {verdict}"
-    )
-    return Seen(text, finished and verdict.is_clean and jumped)
+    text = f"at most {longest:.1f} s until the next message; {verdict}"
+    return Seen(text, finished and verdict.is_clean and set(verdict.doubts) <= {"worker_lost"})
 
 
 def slow(house: Plant, rate: float) -> None:
