@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 
 class Missing(Exception):
     """Something this machine does not have; its name."""
-
-
-@contextlib.contextmanager
-def environ(more: Mapping[str, str] | None) -> Iterator[None]:
-    """What is started inside finds this in its environment."""
-    before = dict(os.environ)
-    os.environ.update(more or {})
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def until(

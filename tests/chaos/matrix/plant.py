@@ -19,11 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.matrix.looking import Missing, ask, environ, listens, until
+from tests.chaos.matrix.looking import Missing, ask, listens, until
 from tests.chaos.matrix.programs import Program
 from tests.chaos.matrix.verdicts import Judgement, judge
 from tests.clusters import PROJECT, TemporaryClusters
@@ -59,8 +59,7 @@ class Plant:
         """Databases, lines, environment, tables."""
         clusters = TemporaryClusters()
         clusters.place = self.how["place"] or clusters.place
-        with environ(self.how["database_env"]):
-            self.clusters = self.stack.enter_context(clusters)
+        self.clusters = self.stack.enter_context(clusters)
         for name, to in self._places().items():
             if name in self.how["lines"]:
                 self.lines[name] = self.stack.enter_context(FaultProxy(to))
@@ -281,14 +280,11 @@ def plant(
     place: Path | None = None,
     var: Path | None = None,
     broker_place: Path | None = None,
-    broker_env: Mapping[str, str] | None = None,
-    database_env: Mapping[str, str] | None = None,
     **faults: float,
 ) -> Iterator[Plant]:
     """An installation with a broadcast ready to start. Raises `Missing` without that broker.
 
-    `place`, `var` and `broker_place` are the disks of databases, application and broker;
-    `broker_env` and `database_env` what their servers find in the environment.
+    `place`, `var` and `broker_place` are the disks of databases, application and broker.
     """
     if broker != "files" and (why := missing(broker)):
         raise Missing(why)
@@ -296,10 +292,8 @@ def plant(
     with contextlib.ExitStack() as stack:
         server = None
         if broker != "files":
-            with environ(broker_env):
-                server = stack.enter_context(BROKERS[broker](broker_place))
-        how = {"lines": lines, "place": place, "var": var, "database_env": database_env}
-        house = Plant(stack, server, **how)
+            server = stack.enter_context(BROKERS[broker](broker_place))
+        house = Plant(stack, server, lines=lines, place=place, var=var)
         house.raise_walls()
         try:
             house.open_provider(**faults)
