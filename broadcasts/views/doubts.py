@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from broadcasts import actions
-from broadcasts.forms import DoubtForm
+from broadcasts.choice_forms import DoubtForm
 from broadcasts.models import Broadcast
 from broadcasts.queries import CauseOfDoubt, account, causes_of_doubt, resending
 from broadcasts.queries.results import cause_label

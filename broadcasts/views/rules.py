@@ -8,8 +8,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
 from broadcasts import actions
+from broadcasts.choice_forms import PolicyForm, RulesForm
 from broadcasts.errors import ReasonMissing
-from broadcasts.forms import PolicyForm, RulesForm
 from broadcasts.models import DoubtPolicy, SendingRules
 from broadcasts.views.page import newsletter_page, page
 from broadcasts.words import refusal

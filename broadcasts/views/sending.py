@@ -11,9 +11,10 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from broadcasts import actions
+from broadcasts.choice_forms import ScheduleForm
 from broadcasts.content import channels_of, message_of, problems_of
 from broadcasts.errors import BroadcastError, ScheduleRefused
-from broadcasts.forms import ScheduleForm, TestAddressForm, uuid_or_none
+from broadcasts.forms import TestAddressForm, uuid_or_none
 from broadcasts.models import Broadcast, SendingRules, TestAddress
 from broadcasts.schedule import LOCAL_FORMAT, quiet_until, zone_of
 from broadcasts.views.compose import reach_of
