@@ -135,7 +135,8 @@ def read(
     history.changes = [Change(*row) for row in _rows(CHANGES, [since])]
     history.gates = [GateMove(*row) for row in _rows(GATES, [since])]
     history.consents = [Consent(*row) for row in _rows(CONSENTS)]
-    history.audits = [Audit(_record_of(row[0]), row[1]) for row in _rows(AUDITS)]
+    told = [(_record_of(row[0]), row[1]) for row in _rows(AUDITS)]
+    history.audits = [Audit(record, transaction) for record, transaction in told if record]
     history.answers = list(answers)
     history.report = counts(dispatch)
     history.causes = {cause: n for status, cause, n in causes(dispatch) if status == "in_doubt"}
@@ -157,8 +158,8 @@ def _arrivals(log: Path) -> Iterable[Arrival]:
 
 
 def _record_of(entry: bytes) -> str:
-    """Which consent record an audit entry names."""
-    return str(json.loads(bytes(entry))["facts"]["record"])
+    """Which consent record an audit entry names; "" for one about the ledger as a whole."""
+    return str(json.loads(bytes(entry))["facts"].get("record", ""))
 
 
 def _rows(statement: str, params: list[Any] | None = None) -> list[Any]:
