@@ -55,10 +55,15 @@ LATER = """
     VALUES (%s, %s, clock_timestamp() + make_interval(secs => %s), %s, %s,
             %s::bigint[], %s::bytea[], %s::smallint[], %s::text[])"""
 STATES = "ARRAY['in_doubt', 'accepted', 'undelivered', 'delivered', 'read']"
-# The rows are few beside their table, whatever its statistics say: only by index.
+# The rows are few beside their table, whatever its statistics say: each by its own index. The write
+# names no months: the planner would read them once and compare all with all. Each row names its
+# dispatch, so that one month is looked into for it.
 BY_INDEX = """
     SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-           set_config('enable_mergejoin', 'off', true)"""
+           set_config('enable_mergejoin', 'off', true), set_config('enable_material', 'off', true),
+           set_config('enable_bitmapscan', 'off', true)"""
+# One receipt after the other, each by its own index (OFFSET 0 keeps the planner from joining all of
+# them with all batches of their channel, which a table without statistics makes look cheap).
 # The channel has to be the delivery's own: nobody else's provider may speak about it. A row that
 # was changed meanwhile is looked at again by PostgreSQL, so its rank cannot fall.
 MERGE = f"""
@@ -67,18 +72,18 @@ MERGE = f"""
                              %(causes)s::text[]) WITH ORDINALITY
                       AS r (key, channel, rank, cause, n)
     ), found AS MATERIALIZED (
-        SELECT t.n, t.rank, t.cause, d.id, d.dispatch_id, d.batch_id, d.gate
-          FROM told t JOIN messengers_delivery d
-                        ON d.{{column}} = t.key
-                       AND d.dispatch_id >= %(from)s AND d.dispatch_id < %(until)s
-          JOIN messengers_batch b ON b.id = d.batch_id AND b.channel_id = t.channel
+        SELECT t.n, t.rank, t.cause, d.id, d.dispatch_id, d.gate
+          FROM told t CROSS JOIN LATERAL (
+              SELECT id, dispatch_id, batch_id, gate, status FROM messengers_delivery
+               WHERE {{column}} = t.key
+                 AND dispatch_id >= %(from)s AND dispatch_id < %(until)s OFFSET 0) d
          WHERE d.status = ANY({STATES})
+           AND (SELECT b.channel_id FROM messengers_batch b WHERE b.id = d.batch_id) = t.channel
     ), risen AS (
         UPDATE messengers_delivery d
            SET status = ({STATES})[f.rank + 1], cause = f.cause, changed_at = clock_timestamp()
           FROM found f
          WHERE d.id = f.id AND d.dispatch_id = f.dispatch_id
-           AND d.dispatch_id >= %(from)s AND d.dispatch_id < %(until)s
            AND f.rank + 1 > array_position({STATES}, d.status::text)
      RETURNING d.batch_id, d.dispatch_id
     ), stale AS (
