@@ -193,7 +193,8 @@ class Intake:
         say(PART, "PostgreSQL", cost.micros(cost.database_cpu), "µs/message")
         say(PART, "provider", cost.micros(cost.provider_cpu), "µs/message")
         total = cost.worker_cpu + used["web"] + used["helped"] + cost.database_cpu
-        say(PART, "in all, of two cores", 100 * total / (2 * cost.seconds), "%")
+        lasted = max(cost.seconds, found["seconds"]) + used["drained"]
+        say(PART, "in all, of two cores", 100 * total / (2 * lasted), "%")
         by_state = states(dispatch)
         say(PART, "read in the end", by_state.get("read", 0), "messages", f"{by_state}")
 
