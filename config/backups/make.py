@@ -26,7 +26,8 @@ KINDS = {"data": "default", "keystore": "keystore"}
 LEFT_OUT = {"data": ("django_session", "cache"), "keystore": ()}
 EPOCHS = """SELECT number, proof FROM keystore_keyepoch WHERE number IN (
     SELECT epoch FROM keystore_subjectkey UNION SELECT epoch FROM keystore_inboxkey
-     UNION SELECT epoch FROM keystore_systemkey) ORDER BY number"""
+     UNION SELECT epoch FROM keystore_systemkey
+     UNION SELECT max(number) FROM keystore_keyepoch) ORDER BY number"""
 
 
 @dataclass(frozen=True)
