@@ -30,6 +30,7 @@ from config.databases import grant, migrate
 from config.embedded.home import APP, DATABASE, OWNER, Home
 from config.logs import JsonFormatter
 from config.translations import compile_catalogues
+from messengers import stopping
 from tests.clusters import PROJECT, TemporaryClusters, prepared, store_for
 
 ALIASES = ("default", "keystore")
@@ -275,3 +276,9 @@ def log_file(tmp_path: Path) -> Iterator[Path]:
     root.removeHandler(handler)
     handler.close()
     root.setLevel(before)
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_told_to_stop() -> None:
+    """Whoever forks a worker and ends it has told us, too: they share that byte of memory."""
+    stopping.forget()
