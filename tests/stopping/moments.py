@@ -83,6 +83,8 @@ class Moments:
         """Mostly somebody who would be next; sometimes anybody."""
         of_people = self.kind not in ("cancel", "pause")
         found = [gate if of_people else dispatch for gate, dispatch in next_in_line()]
+        if of_people:  # the round before may have left somebody in the line
+            found = [gate for gate in found if gate in self.world.people]
         if of_people and (not found or rng.random() < 0.2):
             found = [rng.choice(list(self.world.people))]
         with self.lock:
