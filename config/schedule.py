@@ -17,7 +17,4 @@ TICKS = {
 
 def beat_schedule() -> dict[str, dict[str, Any]]:
     """Celery's shape of `TICKS`: each task every so many seconds."""
-    return {
-        task: {"task": task, "schedule": float(seconds)}
-        for task, seconds in TICKS.items()
-    }
+    return {task: {"task": task, "schedule": float(seconds)} for task, seconds in TICKS.items()}

@@ -9,30 +9,45 @@ import time
 from typing import Any
 
 from celery import Task
-from celery.beat import Scheduler
+from django_celery_beat.schedulers import DatabaseScheduler
 
 from config.schedule import TICKS
 
+LONGEST_WAIT = 5.0  # seconds until the tables are looked at again
 
-class Ticker(Scheduler):
-    """Rings each task of the schedule at once, and then every so many seconds.
 
-    It keeps nothing on disk or in the database: who is due is looked up by the tasks. Several at
-    once only ring more often.
+class Ticker(DatabaseScheduler):  # type: ignore[misc]  # the package has no types
+    """Rings what stands in django-celery-beat's tables, at once and then every so many seconds.
+
+    Whoever changes a period there, or switches a tick off, is heeded. When it rang last is not
+    asked: who is due is looked up by the tasks, and several beats at once only ring more often.
     """
 
     def setup_schedule(self) -> None:
-        self.merge_inplace(self.app.conf.beat_schedule)
-        self.next_at = dict.fromkeys(self.schedule, 0.0)
+        self.rung_at: dict[str, float] = {}
+        super().setup_schedule()
 
     def tick(self, *_args: Any, **_kwargs: Any) -> float:
         """Ring for what is due; the seconds until the next is."""
-        for name, entry in self.schedule.items():
-            now = time.monotonic()
-            if now >= self.next_at[name]:
-                self.next_at[name] = now + TICKS[name]
-                self.apply_entry(entry, producer=self.producer)
-        return max(0.0, min(self.next_at.values()) - time.monotonic())
+        waits = [self._ring(name, entry) for name, entry in list(self.schedule.items())]
+        return max(0.0, min(waits, default=LONGEST_WAIT))
+
+    def _ring(self, name: str, entry: Any) -> float:
+        """Ring this one if it is due; the seconds until it is again."""
+        if not hasattr(entry.schedule, "run_every"):
+            return self._by_the_wall(entry)
+        now, period = time.monotonic(), float(entry.schedule.seconds)
+        if name not in self.rung_at or now - self.rung_at[name] >= period:
+            self.rung_at[name] = now
+            self.apply_entry(entry, producer=self.producer)
+        return min(self.rung_at[name] + period - now, LONGEST_WAIT)
+
+    def _by_the_wall(self, entry: Any) -> float:
+        """An hour of the day, which somebody has added there, is the wall clock's business."""
+        is_due, wait = self.is_due(entry)
+        if is_due:
+            self.apply_entry(self.reserve(entry), producer=self.producer)
+        return min(float(wait), LONGEST_WAIT)
 
 
 class Tick(Task[..., Any]):

@@ -48,9 +48,10 @@ class Program:
     def children(self) -> list[int]:
         assert self.process
         task = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        with contextlib.suppress(OSError):
+        try:
             return [int(pid) for pid in task.read_text().split()]
-        return []
+        except OSError:
+            return []
 
     def kill(self) -> None:
         """kill -9, with all its children: the whole node is gone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.chaos.matrix.looking import Ticks, ask, ask_all
 from tests.chaos.matrix.plant import LATENCY, Plant, plant
@@ -54,7 +54,7 @@ def throttled() -> Seen:
     return Seen(seen, ok and sent_elsewhere == 1500 and calls <= 4 * 128 * seconds / RETRY_AFTER)
 
 
-def provider_here(house: Plant, **faults: float) -> Provider:
+def provider_here(house: Plant, **faults: Any) -> Provider:
     """The provider in this process, where its calls can be counted and its faults mended."""
     from messengers.models import Channel
     from tests.standins.http_provider import Faults, Provider, running

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import time_machine
 from celery import shared_task
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from config import ticks
 from config.celery import app
@@ -39,7 +40,7 @@ class Rung(Ticker):
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
@@ -74,6 +75,22 @@ def test_a_clock_that_is_set_changes_no_tick(clock: Clock, jump: float) -> None:
 def test_a_new_beat_rings_at_once(clock: Clock) -> None:
     assert beat().tick() <= min(TICKS.values())
     assert set(Rung.rung) == set(TICKS)
+
+
+def test_who_changes_a_tick_in_the_tables_is_heeded(clock: Clock) -> None:
+    ticker = beat()
+    run(ticker, clock, 60)
+    off, slow = sorted(TICKS)[:2]
+    every_minute = IntervalSchedule.objects.create(every=60, period=IntervalSchedule.SECONDS)
+    PeriodicTask.objects.get(name=off).delete()
+    slowed = PeriodicTask.objects.get(name=slow)
+    slowed.interval = every_minute
+    slowed.save()
+
+    rung = run(ticker, clock, 600)
+
+    assert rung[off] == 0
+    assert 9 <= rung[slow] <= 11
 
 
 def test_a_tick_never_expires_by_somebody_elses_clock() -> None:
