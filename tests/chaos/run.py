@@ -28,7 +28,7 @@ from tests.chaos.rounds import Script, Verdict, play
 from tests.standins.http_provider import Faults
 
 RECIPIENTS, RATE, LATENCY = 1200, 400.0, 0.03  # latency: what makes a kill hit calls on the wire
-KILLS = {"worker": 8, "sweeper": 4, "web": 4, "database": 4, "clock": 2, "stall": 1}
+KILLS = {"worker": 10, "sweeper": 4, "web": 4, "database": 4, "clock": 2, "stall": 1}
 DROPS = 0.002  # share of the calls whose line breaks before, and as many after the acceptance
 # The broken ones are shown what they cannot stand: less of it, and more on the wire.
 BROKEN_RECIPIENTS, BROKEN_RATE, BROKEN_LATENCY, BROKEN_DROPS = 600, 200.0, 0.15, 0.01

@@ -29,7 +29,7 @@ def play(folder: Path) -> dict[str, dict[str, Any]]:
         env={name: value for name, value in os.environ.items() if name not in OURS},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=120,
     )
     print(done.stdout)  # with the seed: shown when something fails
     assert result.exists(), done.stdout[-2000:] + done.stderr[-2000:]
@@ -45,7 +45,7 @@ def test_nobody_is_lost_or_written_to_twice_and_broken_engines_are_caught(tmp_pa
     assert (figures["lost"], figures["doubled"]) == (0, 0)
     # The blows hit, and the rules had something to look at.
     kills = sum(number for kind, number in sound["struck"].items() if kind not in SHIFTS)
-    assert kills == 20
+    assert kills >= 20  # of 22: one in a while meets somebody who is just being born
     assert figures["doubts by our crashes"] > 0
     assert figures["stops"] > 0
     assert figures["receipts"] > figures["arrived"] / 2
