@@ -1,7 +1,9 @@
 """Testing, scheduling, sending, steering: everything after the text is written."""
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -177,50 +179,33 @@ def _proposed(broadcast: Broadcast) -> str:
 
 @broadcast_page(WRITE, "POST")
 def unschedule(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
-    attempt(
-        request,
-        broadcast,
-        lambda: actions.unschedule(broadcast=broadcast, actor=actor_of(request)),
-        _("It is a draft again and does not start by itself."),
-    )
-    return back_to(broadcast)
+    done = _("It is a draft again and does not start by itself.")
+    return _acted(request, broadcast, actions.unschedule, done)
 
 
 @broadcast_page(SEND, "POST")
 def pause(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
-    attempt(
-        request,
-        broadcast,
-        lambda: actions.pause(broadcast=broadcast, actor=actor_of(request)),
-        _("Paused: nothing more leaves until you go on."),
-    )
-    return back_to(broadcast)
+    done = _("Paused: nothing more leaves until you go on.")
+    return _acted(request, broadcast, actions.pause, done)
 
 
 @broadcast_page(SEND, "POST")
 def resume(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
-    attempt(
-        request,
-        broadcast,
-        lambda: actions.resume(
-            broadcast=broadcast,
-            actor=actor_of(request),
-            urgent_why=request.POST.get("urgent_why", ""),
-        ),
-        _("It goes on."),
-    )
-    return back_to(broadcast)
+    urgent = partial(actions.resume, urgent_why=request.POST.get("urgent_why", ""))
+    return _acted(request, broadcast, urgent, _("It goes on."))
 
 
 @broadcast_page(SEND, "POST")
 def end_trial(request: HttpRequest, broadcast: Broadcast) -> HttpResponse:
     """Send on to everybody without waiting for the trial batch."""
-    attempt(
-        request,
-        broadcast,
-        lambda: actions.end_trial(broadcast=broadcast, actor=actor_of(request)),
-        _("Everybody gets it now."),
-    )
+    return _acted(request, broadcast, actions.end_trial, _("Everybody gets it now."))
+
+
+def _acted(
+    request: HttpRequest, broadcast: Broadcast, action: Callable[..., object], done: str
+) -> HttpResponse:
+    """Act in the name of who asks, say what came of it, and go back to the broadcast."""
+    attempt(request, broadcast, lambda: action(broadcast=broadcast, actor=actor_of(request)), done)
     return back_to(broadcast)
 
 
