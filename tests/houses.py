@@ -108,17 +108,23 @@ def eventually(statement: Callable[[], object]) -> bool:
 
 
 @contextmanager
-def running_house() -> Iterator[RunningHouse]:
-    """A house after its first start, with the demo newsroom; whatever runs of it ends with it.
-
-    Its folder is one that the servers' own user may pass, as below most clones; pytest's are 0700.
-    """
+def passable_folder() -> Iterator[Path]:
+    """One that the servers' own user may pass, as below most clones; pytest's are 0700."""
     folder = Path(tempfile.mkdtemp(prefix="jawort-house-", dir=in_memory()))
     folder.chmod(0o711)
-    house = RunningHouse(folder / "var", free_port())
     try:
-        yield house.wait_ready()
+        yield folder
     finally:
-        if house.process.poll() is None:
-            house.end(signal.SIGTERM)
         shutil.rmtree(folder)
+
+
+@contextmanager
+def running_house() -> Iterator[RunningHouse]:
+    """A house after its first start, with the demo newsroom; whatever runs of it ends with it."""
+    with passable_folder() as folder:
+        house = RunningHouse(folder / "var", free_port())
+        try:
+            yield house.wait_ready()
+        finally:
+            if house.process.poll() is None:
+                house.end(signal.SIGTERM)

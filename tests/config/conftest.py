@@ -1,17 +1,13 @@
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.clusters import in_memory
+from tests.houses import passable_folder
 
 
 @pytest.fixture
 def var() -> Iterator[Path]:
-    """A folder that the servers' own user may pass, as below most clones; pytest's are 0700."""
-    folder = Path(tempfile.mkdtemp(prefix="jawort-house-", dir=in_memory()))
-    folder.chmod(0o711)
-    yield folder / "var"
-    shutil.rmtree(folder)
+    """Where a house may keep its data; nothing is there yet."""
+    with passable_folder() as folder:
+        yield folder / "var"
