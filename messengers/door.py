@@ -28,8 +28,9 @@ from messengers.doorbell import HANDLE_INBOX, ring
 from messengers.group_commit import GroupCommit
 from messengers.models import Channel
 from messengers.receipts import Reduced, reduced, store
-from messengers.sql import durably, run
+from messengers.sql import run
 from messengers.tally import HOOKS
+from privacy.durable import durably
 from privacy.vault import VaultError, inbox_sealer
 
 log = structlog.get_logger("jawort.inbox")

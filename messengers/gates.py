@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from messengers.models import Gate
-from messengers.sql import durably
+from privacy.durable import durably
 
 
 def open_gate(

@@ -33,9 +33,10 @@ from messengers.contract import (
 from messengers.doorbell import HANDLE_INBOX, ring_after_commit
 from messengers.models import Address, Channel, Delivery, InboundEvent
 from messengers.receipts import Reduced, reduced, store
-from messengers.sql import durably, rows
+from messengers.sql import rows
 from privacy.access import Actor
 from privacy.audit import record
+from privacy.durable import durably
 from privacy.vault import KeystoreDown, VaultError, Where, keyed_hash, open_inbox, seal_inbox
 
 log = structlog.get_logger("jawort.inbox")

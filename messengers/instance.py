@@ -26,6 +26,7 @@ from messengers.errors import NotTheSameInstance
 from messengers.sql import rows, run
 from privacy.access import Actor
 from privacy.audit import record
+from privacy.durable import durably
 from privacy.ids import uuid7
 from privacy.vault import KeystoreDown, generation, raise_generation
 
@@ -124,8 +125,15 @@ def advance_now() -> None:
         raise_generation(further)
     except KeystoreDown:
         return
-    if run(ADVANCE, [further, there.generation, there.epoch]):
+    if _advance(there, further):
         _write(there.epoch, further)
+
+
+@transaction.atomic
+def _advance(there: Stored, further: int) -> bool:
+    """Durable: a crashed server that forgot it would be taken for an older copy by this host."""
+    durably()
+    return bool(run(ADVANCE, [further, there.generation, there.epoch]))
 
 
 @transaction.atomic
@@ -135,6 +143,7 @@ def activate(actor: Actor) -> UUID:
     known = [one.generation for one in (here, there) if one is not None]
     further = max([generation(), *known])
     raise_generation(further)  # committed at once: the keystore is another database
+    durably()
     run(ACTIVATE, [epoch, _cluster(), further])
     record("instance.activated", actor=actor, obj="instance", ref=epoch)
     _write(epoch, further)
@@ -145,6 +154,7 @@ def activate(actor: Actor) -> UUID:
 def silence(actor: Actor) -> None:
     """After a restore: nobody sends from this database before a person says `activate`."""
     epoch = uuid7()
+    durably()
     run(SILENCE, [epoch])
     record("instance.restored", actor=actor, obj="instance", ref=epoch)
 
@@ -162,6 +172,7 @@ def join(actor: Actor) -> UUID:
 @transaction.atomic
 def _begin() -> UUID:
     """The first start: of several at once, the others wait here until row and file are there."""
+    durably()
     run(BEGIN, [uuid7(), _cluster(), _generation_of_keys() or 0])
     there = _stored()
     assert there is not None

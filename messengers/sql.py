@@ -58,18 +58,6 @@ def _raw(connection: "Connection[Row]", prepare: bool) -> "Connection[Row]":
     return connection
 
 
-def durably() -> None:
-    """Make the running transaction's commit survive a crash, however the server is configured.
-
-    With `synchronous_commit = off` a crashed server forgets what it has called committed: an intent
-    that was sent, or a withdrawal that a provider got its 200 for.
-    """
-    rows(
-        "SELECT set_config('synchronous_commit', 'on', true)"
-        " WHERE current_setting('synchronous_commit') = 'off'"
-    )
-
-
 @contextmanager
 def engine_transaction() -> Iterator[None]:
     """A transaction of the engine: durable, and by index whatever the statistics say."""

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from messengers.doorbell import ring_after_commit
 from messengers.outbox.control import LOCK_OPEN, RELEASE, recount
-from messengers.sql import durably, rows, run
+from messengers.sql import rows, run
+from privacy.durable import durably
 
 # The first batch of each channel, and how many people the channel has in all.
 FIRSTS = """

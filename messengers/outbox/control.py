@@ -13,7 +13,8 @@ from django.db import transaction
 from messengers import breaker
 from messengers.doorbell import ring_after_commit
 from messengers.models import Dispatch
-from messengers.sql import durably, ids, numbers, rows, run
+from messengers.sql import ids, numbers, rows, run
+from privacy.durable import durably
 
 LOCK_OPEN = """
     SELECT id FROM messengers_batch

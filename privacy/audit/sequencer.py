@@ -15,6 +15,7 @@ from django.db import connections, transaction
 from privacy.audit.errors import NeedsRebase
 from privacy.audit.logs import SOURCES, Source
 from privacy.audit.nodes import complete_tiles, size_of
+from privacy.durable import durably
 from privacy.models import Log
 
 # One transaction numbers so many entries, so that none of them is long.
@@ -74,6 +75,8 @@ def _append(source: Source, batch: int) -> int:
             return 0
         size = size_of(source.log)
         rows = _pending(source, size, batch)
+        if rows:
+            durably()  # whoever signs this size must never see fewer entries afterwards
         append_rows(source.log, size, rows)
         return len(rows)
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, transaction
 
+from privacy.durable import durably
 from privacy.vault.errors import KeystoreDown
 
 T = TypeVar("T")
@@ -48,5 +49,6 @@ def _fetch(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
 def _change(sql: str, params: Sequence[Any]) -> int:
     # Durable: nobody may wrap it, or the key would not be safe before its row.
     with transaction.atomic(using=ALIAS, durable=True), connections[ALIAS].cursor() as cursor:
+        durably(ALIAS)
         cursor.execute(sql, params)
         return int(cursor.rowcount)

@@ -17,6 +17,7 @@ from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
+from privacy.durable import durably
 from privacy.vault import keyfile, keys, store
 from privacy.vault.errors import EpochUnknown, WrongRootKey
 
@@ -102,6 +103,7 @@ def one_at_a_time() -> Iterator[CursorWrapper]:
     """Whoever writes the key file holds this lock, on all hosts; committed at the end."""
     connection = connections[store.ALIAS]
     with transaction.atomic(using=store.ALIAS, durable=True), connection.cursor() as cursor:
+        durably(store.ALIAS)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         yield cursor
 

@@ -248,6 +248,7 @@ class Watch:
 
     def until_finished(self, crew: Revivable) -> None:
         """Let it end; after "too many doubts" go on, as an operator would."""
+        from messengers.instance import why_not
         from messengers.outbox import resume
 
         query = "SELECT status FROM messengers_dispatch WHERE id = %s"
@@ -255,6 +256,7 @@ class Watch:
         while patient(lambda: fetch(query, [self.stage.dispatch]))[0][0] != "finished":
             if time.monotonic() > until:
                 print(patient(lambda: fetch(STUCK, [self.stage.dispatch])), flush=True)
+                print(patient(why_not), flush=True)
                 return
             crew.revive()
             patient(lambda: resume(self.stage.dispatch))
