@@ -24,7 +24,8 @@ def cut(log: int, start: int, size: int, keys: tuple[str, ...]) -> list[Piece]:
 
 def check_all(pieces: Sequence[Piece], processes: int | None = None) -> Iterator[Checked]:
     """Every piece, checked, in order."""
-    wanted = min(processes or os.cpu_count() or 1, len(pieces))
+    # One more than there are processors: while one waits for the disk, another one works.
+    wanted = min(processes or (os.cpu_count() or 1) + 1, len(pieces))
     if wanted < ALONE or len(pieces) <= ALONE or connections["default"].in_atomic_block:
         for piece in pieces:
             with connections["default"].cursor() as cursor:
