@@ -20,7 +20,7 @@ from uuid import UUID
 from redis import RedisError, StrictRedis
 
 from tests.chaos import recorder
-from tests.chaos.crew import free_port
+from tests.chaos.crew import free_port, is_open
 from tests.chaos.databases import house
 from tests.chaos.history import History
 from tests.chaos.outside import Plan, answers
@@ -51,6 +51,14 @@ class Play:
     plan: Plan
     since: int
     outside: ExitStack
+
+    def until_busy(self, share: float = 0.1) -> None:
+        """Until the hook answers and so much is sent: before, a blow would hit the waking."""
+        until = time.monotonic() + PATIENCE
+        while self.watch.share_done < share or not is_open(self.built.port):
+            if time.monotonic() > until:
+                raise RuntimeError("the house did not begin to work")
+            self.watch.sleep(0.1)
 
     def finish(self) -> History:
         """Let everything come to its end, and read what happened."""
@@ -90,7 +98,7 @@ def play(
         chosen = stops_for(people, stops, seed)
         plan = Plan(hook, HOOK_SECRET, log, told, len(people), seed, chosen)
         built = House(databases, redis, folder, port)
-        watch = LongWatch(stage, sample_every=2.0, patience=PATIENCE, broker=redis)
+        watch = LongWatch(stage, sample_every=0.5, patience=PATIENCE, broker=redis)
         stack.callback(built.close)
         built.open()
         with ExitStack() as world:

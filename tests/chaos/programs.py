@@ -4,6 +4,7 @@ Celery workers are forked, since what they import has been imported already; gra
 its own. Each is the head of a session, so that a whole worker "node" can go at once.
 """
 
+import mmap
 import os
 import random
 import signal
@@ -65,6 +66,7 @@ def forked(job: Callable[[], None], log: Path) -> Callable[[], int]:
             return pid
         os.setsid()
         die_with_parent()
+        a_stop_sign_of_its_own()
         with log.open("ab") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
@@ -74,6 +76,13 @@ def forked(job: Callable[[], None], log: Path) -> Callable[[], int]:
             os._exit(1)
 
     return start
+
+
+def a_stop_sign_of_its_own() -> None:
+    """A worker that is told to stop tells its children; here its sisters would hear it, too."""
+    from messengers import stopping
+
+    vars(stopping)["_flag"] = mmap.mmap(-1, 1)
 
 
 def executed(command: list[str], log: Path) -> Callable[[], int]:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.chaos.scenarios import PROJECT, SCENARIOS, Seen, all_of_them, line, scenario
+from tests.chaos.scenarios import PROJECT, SCENARIOS, Seen, all_of_them, line, rows_of, scenario
 
 PAGE = PROJECT / "docs" / "chaos.md"
 
@@ -27,7 +27,17 @@ def test_a_row_is_registered_once_and_prints_as_a_line_of_the_table() -> None:
     with pytest.raises(ValueError, match="registered twice"):
         scenario(row.id, event="", promised="")(lambda: Seen("", True))
     told = line(row, Seen("nothing", False), 1.0)
+    skipped = line(row, Seen("not played here: no root", None), 1.0)
 
     assert SCENARIOS[row.id] is row
     assert told.startswith(f"| {row.id} | ")
     assert told.endswith("| nothing | NO | 1 s |")
+    assert skipped.endswith("| not played here: no root | – | 1 s |")
+
+
+def test_a_row_is_named_by_itself_or_with_its_event() -> None:
+    assert rows_of([], ["C1", "C6 B1", "C6 B10"]) == ["C1", "C6 B1", "C6 B10"]
+    assert rows_of(["C6"], ["C1", "C6 B1", "C6 B10"]) == ["C6 B1", "C6 B10"]
+    assert rows_of(["C6 B1"], ["C1", "C6 B1", "C6 B10"]) == ["C6 B1"]
+    with pytest.raises(SystemExit, match="no such row: C60"):
+        rows_of(["C60"], ["C1", "C6 B1"])

@@ -30,7 +30,7 @@ def or_skip(play: Callable[[], Seen]) -> Callable[[], Seen]:
         try:
             return play()
         except Missing as what:
-            return Seen(f"not played here: {what}", True)
+            return Seen(f"not played here: {what}", None)
 
     return played
 
