@@ -17,6 +17,7 @@ from privacy.requests.errors import (
     ExceptionsMissing,
     IllegalTransition,
     NotApproved,
+    NotVerified,
     ReasonMissing,
     StillRunning,
     WrongKind,
@@ -52,8 +53,10 @@ def close_request(*, request: Request, outcome: str, actor: Actor, reasons: str 
     """End a request with an outcome that a person decided; tell who asked, where we can.
 
     A partial answer needs the list of what was left out, which is kept sealed and told (Art.
-    12(4)). Raises `ExceptionsMissing`, `NotApproved` for a refusal (`propose_refusal`), `WrongKind`
-    for "fulfilled" where only the machinery fulfils, `StillRunning` once an erasure has begun.
+    12(4)). Nothing is fulfilled, not even partly, for somebody who has not shown who they are.
+    Raises `ExceptionsMissing`, `NotApproved` for a refusal (`propose_refusal`), `NotVerified`,
+    `WrongKind` for "fulfilled" where only the machinery fulfils, `StillRunning` once an erasure has
+    begun.
     """
     require(actor, "request.work")
     held = Request.objects.select_for_update().get(pk=request.pk)
@@ -105,6 +108,8 @@ def carry_out_refusal(approval: approvals.Approval, actor: Actor) -> None:
 def outcomes_of(request: Request) -> list[tuple[str, Any]]:
     """The outcomes that a person may choose: the machinery fulfils, and two people refuse."""
     hidden = {Outcome.REFUSED, Outcome.FULFILLED}
+    if not request.is_verified:
+        hidden.add(Outcome.PARTLY)
     return [(value, label) for value, label in Outcome.choices if value not in hidden]
 
 
@@ -117,6 +122,8 @@ approvals.register(
 def _may_close(request: Request, outcome: str) -> None:
     if outcome == Outcome.FULFILLED and request.kind in DONE_BY_MACHINE:
         raise WrongKind
+    if outcome in (Outcome.FULFILLED, Outcome.PARTLY) and not request.is_verified:
+        raise NotVerified
     if request.kind == Request.Kind.ERASURE and request.steps.exists():
         raise StillRunning
     if Status.CLOSED not in TRANSITIONS[request.status]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from privacy.access import Actor
@@ -61,6 +61,7 @@ class Rolled(Exception):
     """Ends one example: what it wrote is taken back."""
 
 
+@example(kind="erasure", origin="staff", acts=["partly"])  # of somebody who is unproven
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
