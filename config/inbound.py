@@ -53,6 +53,8 @@ def _words(channel: Channel) -> KeywordTable:
     now = time.monotonic()
     until, table = _WORDS.get(channel.pk, (0.0, None))
     if table is None or until <= now:
+        if table is not None:  # the others go on with the old one, while one thread reads anew
+            _WORDS[channel.pk] = (now + WORDS_SECONDS, table)
         table = keyword_table(channel)
         _WORDS[channel.pk] = (now + WORDS_SECONDS, table)
     return table

@@ -8,6 +8,7 @@ import hmac
 import struct
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from hashlib import sha256
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -48,7 +49,8 @@ def open_attempts(texts: Iterable[str]) -> list[Attempt | None]:
     blocks = [raw[: PAIR.size] for raw in raws]
     ours = [
         len(raw) == PAIR.size + MAC_BYTES
-        and hmac.compare_digest(raw[PAIR.size :], hmac.digest(key, block, "sha256")[:MAC_BYTES])
+        # Not `hmac.digest`, which lets go of the interpreter a thousand times for one hook.
+        and hmac.compare_digest(raw[PAIR.size :], hmac.new(key, block, sha256).digest()[:MAC_BYTES])
         for raw, block in zip(raws, blocks, strict=True)
     ]
     cipher = _cipher(subkey("attempt/cipher/1")).decryptor()

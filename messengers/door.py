@@ -10,8 +10,8 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
-from threading import Lock
+from datetime import date, datetime
+from threading import Lock, local
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -28,9 +28,9 @@ from messengers.doorbell import HANDLE_INBOX, ring
 from messengers.group_commit import GroupCommit
 from messengers.models import Channel
 from messengers.receipts import Reduced, reduced, store
-from messengers.sql import run
+from messengers.sql import hashes, ids, run, words
 from messengers.tally import HOOKS
-from privacy.durable import durably
+from privacy.durable import DURABLY, durably
 from privacy.vault import VaultError, inbox_sealer
 
 log = structlog.get_logger("jawort.inbox")
@@ -46,18 +46,21 @@ WORDS = {
     TRY_AGAIN: "503 Service Unavailable",
 }
 KNOWN_SECONDS = 5.0  # a channel's secrets and the key of the day are looked up anew after that
+LOOK_SECONDS = 1.0  # between two looks of a thread at the age of its connections
 QUICK_SECONDS = 1.0  # what failed sooner is tried once more
 TOGETHER = 64  # requests in one transaction
 RECEIPTS_BELL = 1.0  # seconds between two rings for receipts alone: nobody waits for them
-ADD = """
+# Asks for a durable commit by itself, so that texts alone need no more than this statement.
+ADD = f"""
     INSERT INTO messengers_inboundevent
            (channel_id, ref, kind, status, received_at, day, sealed, is_withdrawal, attempts)
     SELECT channel, ref, 'text', 'waiting', at, at::date, sealed, false, 0
       FROM unnest(%s::uuid[], %s::bytea[], %s::timestamptz[], %s::bytea[])
-           AS e (channel, ref, at, sealed)
+           AS e (channel, ref, at, sealed), (SELECT {DURABLY}) AS asked
     ON CONFLICT DO NOTHING"""
 
 Headers = Mapping[str, str]
+Text = tuple[UUID, bytes, datetime, bytes]  # channel, what tells it from others, when, sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +76,34 @@ class Part:
     """What one request brought: sealed texts and reduced receipts."""
 
     channel: UUID
-    texts: list[tuple[UUID, bytes, Any, bytes]]
+    texts: list[Text]
     receipts: list[Reduced]
 
 
 def write(parts: list[Part]) -> None:
     """Store what some requests brought, all of it or nothing."""
     texts = [text for part in parts for text in part.texts]
-    with transaction.atomic():
-        durably()
-        fresh = run(ADD, [list(column) for column in zip(*texts, strict=True)]) if texts else 0
-        for part in parts:
-            store(part.channel, part.receipts)
+    told = [part for part in parts if part.receipts]
+    if told:
+        with transaction.atomic():
+            durably()
+            fresh = _add(texts)
+            for part in told:
+                store(part.channel, part.receipts)
+    else:
+        fresh = _add(texts)
     if fresh:
         ring(HANDLE_INBOX)
     else:
         _BELL.ring()
+
+
+def _add(texts: list[Text]) -> int:
+    if not texts:
+        return 0
+    channels, refs, moments, sealed = zip(*texts, strict=True)
+    columns = [ids(channels), hashes(refs), words(map(str, moments)), hashes(sealed)]
+    return run(ADD, columns, prepare=True)
 
 
 GROUPS: GroupCommit[Part] = GroupCommit(
@@ -163,7 +178,7 @@ def _take(channel: Channel, persons: list[PersonEvent], receipts: list[Reduced])
     return OK
 
 
-def _sealed(channel: UUID, event: PersonEvent) -> tuple[UUID, bytes, Any, bytes]:
+def _sealed(channel: UUID, event: PersonEvent) -> Text:
     now = timezone.now()
     ref = inbox.ref_of(channel, event)
     return channel, ref, now, inbox.seal_event(channel, ref, event, now, _sealer(now.date()))
@@ -182,6 +197,8 @@ def _known(channel: UUID) -> Known | None:
     until, known = _KNOWN.get(channel, (0.0, None))
     if until > now:
         return known
+    if known is not None:  # the others go on with it, while one thread looks it up anew
+        _KNOWN[channel] = (now + KNOWN_SECONDS, known)
     found = Channel.objects.filter(id=channel).first()
     known = Known(found, adapter_of(found)) if found else None
     with _LOCK:
@@ -253,9 +270,21 @@ def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
     return headers
 
 
+class _Looked(local):
+    """When this thread looked at the age of its connections last."""
+
+    at = 0.0
+
+
+_LOOKED = _Looked()
+
+
 def _hang_up(*, only_old: bool = False) -> None:
     """A connection that failed, or is old, is opened anew by whoever needs it in this thread."""
     now = time.monotonic()
+    if only_old and now - _LOOKED.at < LOOK_SECONDS:
+        return
+    _LOOKED.at = now
     for connection in connections.all(initialized_only=True):
         is_old = connection.close_at is not None and connection.close_at <= now
         if not connection.in_atomic_block and (is_old or not only_old):

@@ -1,12 +1,15 @@
 """Rings for a worker. What is to be done stands in PostgreSQL; a lost ring costs a few seconds.
 
 Whoever rings never waits: a thread of the process speaks with the broker. A hook has to be answered
-within seconds, and a broker that hangs would hold its caller for as long as it likes.
+within seconds, and a broker that hangs would hold its caller for as long as it likes. The first
+ring goes at once, and the next one a moment later for all who asked meanwhile: ringing costs
+more than storing what came.
 """
 
 import atexit
 import os
 import threading
+import time
 
 import structlog
 from celery import current_app
@@ -17,6 +20,7 @@ log = structlog.get_logger("jawort.doorbell")
 WORK = "messengers.tasks.work"
 HANDLE_INBOX = "messengers.tasks.handle_inbox"
 CONFIRM_SECONDS = 3.0  # RabbitMQ under pressure takes nothing, and says nothing
+PAUSE_SECONDS = 0.05  # between two rings of one process
 REST_SECONDS = 1.0  # before a broken bell is tried again
 GOODBYE_SECONDS = 2.0  # a process that ends waits so long for its last ring
 
@@ -48,18 +52,15 @@ class _Ringer(threading.Thread):
     def run(self) -> None:
         while True:
             with self.lock:
-                self.ringing = set()
-                self.lock.notify_all()
                 self.lock.wait_for(lambda: self.wanted)
                 self.ringing, self.wanted = self.wanted, set()
-            for task in self.ringing:
-                if not send(task):
-                    self.again(task)
-
-    def again(self, task: str) -> None:
-        """The broker is away: the same ring a little later, with what is asked for meanwhile."""
-        threading.Event().wait(REST_SECONDS)
-        self.ask(task)
+            unheard = [task for task in self.ringing if not send(task)]
+            for task in unheard:  # the broker is away: again, with what is asked for meanwhile
+                self.ask(task)
+            with self.lock:
+                self.ringing = set()
+                self.lock.notify_all()
+            time.sleep(REST_SECONDS if unheard else PAUSE_SECONDS)
 
     def settle(self, seconds: float) -> bool:
         """Wait until nothing is left to ring; whether that was in time."""

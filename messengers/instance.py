@@ -14,6 +14,7 @@ A clone of the whole machine has all of it: only somebody outside can notice (do
 """
 
 import os
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -235,6 +236,6 @@ def _write(epoch: UUID, generation: int) -> None:
     """Replace the file in one step: a reader sees the old words or the new ones."""
     path = _path()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}.new")
+    fresh = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
     fresh.write_text(f"{epoch} {generation}\n", encoding="ascii")
     fresh.replace(path)

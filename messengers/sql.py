@@ -11,18 +11,18 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from psycopg import Connection
 
+from privacy.durable import DURABLY
+
 Row = tuple[Any, ...]
 Params = Sequence[Any] | Mapping[str, Any]
 
 # Django has psycopg prepare nothing by itself, and so do we: what is worth it says so.
 SELDOM = 1_000_000_000
-DURABLE = """set_config('synchronous_commit',
-                      replace(current_setting('synchronous_commit'), 'off', 'on'), true)"""
 # A snapshot of a million rows is sent before anybody has counted them: by its statistics the table
 # is empty, and a scan looks cheap. So these plans have nothing but indexes to choose from, and are
 # made once for a connection.
 BY_INDEX = f"""
-    SELECT {DURABLE}, set_config('enable_seqscan', 'off', true),
+    SELECT {DURABLY}, set_config('enable_seqscan', 'off', true),
            set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
            set_config('plan_cache_mode', 'force_generic_plan', true)"""
 

@@ -35,7 +35,8 @@ class Tally:
             self._count += 1
             self._seconds += now - began
             self._slowest = max(self._slowest, now - began)
-            self._sums.update(numbers)
+            for name, number in numbers.items():
+                self._sums[name] += number
             if now - self._told_at < EVERY_SECONDS:
                 return
             line = self._line()

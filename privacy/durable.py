@@ -2,8 +2,9 @@
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-ASK = """SELECT set_config('synchronous_commit', 'on', true)
-          WHERE current_setting('synchronous_commit') = 'off'"""
+# As an expression: for a statement that commits by itself.
+DURABLY = """set_config('synchronous_commit',
+                        replace(current_setting('synchronous_commit'), 'off', 'on'), true)"""
 
 
 def durably(using: str = DEFAULT_DB_ALIAS) -> None:
@@ -14,4 +15,4 @@ def durably(using: str = DEFAULT_DB_ALIAS) -> None:
     committed before it by others is safe with it.
     """
     with connections[using].cursor() as cursor:
-        cursor.execute(ASK)
+        cursor.execute(f"SELECT {DURABLY}")

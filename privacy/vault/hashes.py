@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from hashlib import sha256
 
 from privacy.vault.keys import INDEX_VERSION, subkey
 
@@ -18,9 +19,9 @@ def blind_index(field: str, value: str) -> bytes:
 
 def keyed_hash(field: str, value: str) -> bytes:
     """16 bytes to match a provider's id, which may hold a phone number, with its later receipts."""
-    return hmac.digest(subkey(f"hash/{field}/{INDEX_VERSION}"), value.encode(), "sha256")[
-        :INDEX_BYTES
-    ]
+    # `hmac.digest` would let go of the interpreter, and hooks' threads wait long to get it back.
+    key = subkey(f"hash/{field}/{INDEX_VERSION}")
+    return hmac.new(key, value.encode(), sha256).digest()[:INDEX_BYTES]
 
 
 def new_token() -> str:

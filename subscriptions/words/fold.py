@@ -128,6 +128,11 @@ def is_one_slip_away(typed: str, meant: str) -> bool:
     )
 
 
+def with_one_letter_less(word: str) -> set[str]:
+    """Words that are one slip away from each other have one of these, or themselves, in common."""
+    return {word[:at] + word[at + 1 :] for at in range(len(word))}
+
+
 _RUN = re.compile(r"(.)\1{2,}")
 _DOUBLE = re.compile(r"(.)\1+")
 

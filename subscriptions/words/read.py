@@ -10,6 +10,7 @@ from subscriptions.words.fold import (
     is_one_slip_away,
     own_words,
     skeleton,
+    with_one_letter_less,
     without_drawl,
     words_of,
 )
@@ -144,11 +145,11 @@ def _withdrawal(asked: list[Word], keywords: KeywordTable) -> Reading | None:
 
 
 _UNSUSPICIOUS = vocabulary.ORDINARY | vocabulary.COMPANY
-# By the length of what was typed: one slip makes a word longer or shorter by one letter at most.
-_TYPED = {
-    length: [m for m in sorted(vocabulary.TYPED_WITH_SLIPS) if abs(len(m) - length) <= 1]
-    for length in range(1, 21)
-}
+# What may have been meant, by itself and with any one letter missing: found without comparing all.
+_MEANT: dict[str, list[str]] = {}
+for _meant in sorted(vocabulary.TYPED_WITH_SLIPS):
+    for _form in {_meant} | with_one_letter_less(_meant):
+        _MEANT.setdefault(_form, []).append(_meant)
 
 
 def _mended(word: Word, keywords: KeywordTable) -> Word:
@@ -162,10 +163,10 @@ def _mended(word: Word, keywords: KeywordTable) -> Word:
         return replace(word, text=repeated.group(1) if repeated else plain)
     if plain in vocabulary.ORDINARY or len(plain) < vocabulary.MIN_TYPED or len(plain) > 20:
         return word
-    for meant in _TYPED.get(len(plain), ()):
-        if is_one_slip_away(plain, meant):
-            return replace(word, text=meant)
-    return word
+    forms = with_one_letter_less(plain) | {plain}
+    near = {meant for form in forms for meant in _MEANT.get(form, ())}
+    meant = next((meant for meant in sorted(near) if is_one_slip_away(plain, meant)), "")
+    return replace(word, text=meant) if meant else word
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from tests.standins.brokers import Redis, missing
 
 RECORD = struct.Struct("<IQ")
 START_SECONDS = 30.0
+PROCESSES = 2  # of the web server: one for each core
 Request = tuple[float, bytes]  # seconds after the start, the bytes
 
 
@@ -106,14 +107,15 @@ class Load:
 
 
 class Server:
-    """granian with `target`, started as `manage.py run` starts it, with `threads` threads."""
+    """granian with `target`, as docs/operating.md starts it, with `threads` threads a process."""
 
     def __init__(self, target: str, port: int, threads: int, broker: str) -> None:
         from config.embedded.plan import PROJECT
 
         command = [
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"),
-            *("--port", str(port), "--workers", "1", "--blocking-threads", str(threads), "--no-ws"),
+            *("--port", str(port), "--workers", str(PROCESSES)),
+            *("--blocking-threads", str(threads), "--no-ws"),
             *("--log-level", "warning", "--working-dir", str(PROJECT), target),
         ]
         self.port = port
