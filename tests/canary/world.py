@@ -16,7 +16,7 @@ from broadcasts.actions import create_broadcast, start
 from config.demo.newsroom import CONTROLLER, NEWSLETTER, TOPICS
 from messengers import engine, tasks
 from messengers.channels import create_channel
-from messengers.models import Channel
+from messengers.models import Channel, InboundEvent
 from messengers.signature import signed_headers
 from privacy.access import Actor
 from privacy.access.actions import create_staff, create_token, grant_role
@@ -116,10 +116,12 @@ class World:
         return answer.status_code
 
     def work(self) -> None:
-        """What the workers would do within a few seconds."""
-        for _ in range(3):
-            tasks.handle_inbox()
+        """What the workers would do until nothing is left of what was written."""
+        rounds = 0
+        while rounds < 3 or InboundEvent.objects.filter(status="waiting").exists():
+            tasks.handle_inbox()  # a task ends by itself after a while, and rings for the rest
             engine.run(20)
+            rounds += 1
 
     def said(self) -> list[str]:
         """What the person has read in the chat so far."""
