@@ -38,6 +38,7 @@ PATIENCE = 600.0  # seconds for what is left when the last blow has fallen
 SHARES = {"child": 6, "main": 2, "node": 2, "helper": 3, "beat": 2, "web": 3, "broker": 1}
 SHARES |= {"backend": 3, "postmaster": 1}
 CLOCKS = 10  # jumps beside the blows
+TRIES = 20  # until a blow hits somebody
 LONGEST_PAUSE = 10.0  # seconds without progress after which the next blow falls all the same
 
 
@@ -130,6 +131,14 @@ def play_long(recipients: int, kills: int, rate: float, seed: int) -> Verdict:
         return verdict_on(script, history, check(history), struck, time.monotonic() - began)
 
 
+def _struck(kind: str, rng: random.Random, built: House, watch: Watch) -> bool:
+    """Whether the blow hit somebody: one in fifty meets a process that is just being born."""
+    has_hit = built.strike(kind, rng)
+    watch.sleep(0.1)
+    built.revive()
+    return has_hit
+
+
 @dataclass
 class LongWatch(Watch):
     """Looks into the broker, too."""
@@ -167,9 +176,7 @@ def rampage(script: Script, built: House, watch: Watch) -> dict[str, int]:
         patience = time.monotonic() + LONGEST_PAUSE
         while time.monotonic() < patience and watch.share_done < 0.9 * number / len(plan):
             watch.sleep(0.1)
-        struck[kind] += built.strike(kind, rng)
-        watch.sleep(0.1)
-        built.revive()
+        struck[kind] += any(_struck(kind, rng, built, watch) for _ in range(TRIES))
         if number % 20 == 0:
             print(f"{number} blows, {watch.share_done:.0%} done", flush=True)
     return dict(struck)
