@@ -74,8 +74,8 @@ def tested(row: str, *tests: str, event: str, promised: str) -> None:
     @scenario(row, event=event, promised=promised)
     def play() -> Seen:
         command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:randomly", *tests]
-        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
-        last = (done.stdout.strip().splitlines() or [done.stderr.strip()])[-1]
+        done = subprocess.run(command, cwd=PROJECT, env=clean(), capture_output=True, text=True)
+        last = (done.stdout or done.stderr).strip().splitlines()[-1]
         names = ", ".join(test.rsplit("/", 1)[-1] for test in tests)
         return Seen(f"{names}: {last.strip('= ')}", done.returncode == 0)
 
@@ -100,10 +100,9 @@ def play_apart(row: str) -> tuple[Seen, float]:
     """Play one in a fresh interpreter: what it saw, and the seconds it took."""
     began = time.monotonic()
     command = [sys.executable, "-m", "tests.chaos.scenarios", "--inside", row]
-    env = {name: value for name, value in os.environ.items() if name not in OURS}
     try:
         done = subprocess.run(
-            command, cwd=PROJECT, env=env, capture_output=True, text=True, timeout=LONGEST
+            command, cwd=PROJECT, env=clean(), capture_output=True, text=True, timeout=LONGEST
         )
     except subprocess.TimeoutExpired:
         return Seen(f"did not end within {LONGEST:.0f} s", False), time.monotonic() - began
@@ -112,6 +111,11 @@ def play_apart(row: str) -> tuple[Seen, float]:
         if line.startswith(MARK):
             return Seen(*json.loads(line.removeprefix(MARK))), took
     return Seen(f"broke: {(done.stderr or done.stdout).strip()[-400:]}", False), took
+
+
+def clean() -> dict[str, str]:
+    """What a fresh interpreter may know: nothing of the databases of this one."""
+    return {name: value for name, value in os.environ.items() if name not in OURS}
 
 
 MARK = "seen: "
