@@ -7,12 +7,14 @@ provider's side of it is `wire`: the positions that an intent has committed.
 import random
 import threading
 import time
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from django.db import connections, transaction
+from django.utils import timezone
 
-from messengers.engine import ledger
+from messengers.engine import ledger, sweep
 from messengers.engine.claim import claim, load
 from messengers.engine.open_batches import Intent, OpenBatch
 from messengers.gates import close_gates
@@ -165,6 +167,27 @@ def test_who_lost_the_lease_writes_nothing() -> None:
 
     assert Batch.objects.get().on_wire == []
     assert set(Delivery.objects.values_list("status", flat=True)) == {"queued"}
+
+
+def test_who_sleeps_and_takes_the_batch_anew_holds_it_by_the_new_lease_alone() -> None:
+    """Answers to calls of the first lease must not close what is being sent by the second."""
+    channel = make_channel()
+    make_dispatch([gate for _, gate in make_people(channel, 2)])
+    (first,) = claim(channel.id, want=1, min_priority=0, lease_seconds=60)
+    load([first], {})
+    assert intend(first, current(), 1, 0)
+    Batch.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert sweep()["leases"] == 1
+    (second,) = claim(channel.id, want=1, min_priority=0, lease_seconds=60)
+    load([second], {})
+
+    with transaction.atomic():
+        facts = ledger.lock([first, second], current())
+
+    assert first.id == second.id
+    assert [len(batch.ready) for batch in (first, second)] == [2, 1]  # one is in doubt
+    assert (facts.holds(first), facts.allow(first)) == (False, False)
+    assert (facts.holds(second), facts.allow(second)) == (True, True)
 
 
 def wait_for_a_lock() -> None:
