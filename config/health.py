@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from config.databases import APPS_IN
 from config.measures import HEARD, free_bytes
 from messengers import instance
+from messengers.partitions import missing_ahead
 from messengers.sql import rows
 from privacy.vault import KeystoreDown, root_key_fits
 
@@ -120,6 +121,11 @@ def disk() -> str:
     return "low" if min(free_bytes(Path(one)) for one in folders) < DISK_LOW_BYTES else OK
 
 
+def partitions() -> str:
+    """Whether deliveries have a place this month and the next two."""
+    return "missing" if missing_ahead() else OK
+
+
 class _Broker:
     """What was found last, and when: probes come every few seconds, from several sides."""
 
@@ -154,4 +160,5 @@ CHECKS: dict[str, Callable[[], str]] = {
     "broker": broker,
     "sweeper": sweeper,
     "disk": disk,
+    "partitions": partitions,
 }
