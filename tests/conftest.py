@@ -9,6 +9,7 @@ import gc
 import logging
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -36,6 +37,7 @@ from tests.clusters import PROJECT, TemporaryClusters, prepared, store_for
 ALIASES = ("default", "keystore")
 CLUSTER_OF = {"default": "data", "keystore": "keystore"}
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
+DROP_TRIES = 20
 GIVEN = bool(os.environ.get("DATABASE_URL"))
 
 
@@ -211,7 +213,14 @@ def _copy(server: psycopg.Connection, alias: str, name: str) -> None:
 
 
 def _drop(server: psycopg.Connection, name: str) -> None:
-    server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    for _ in range(DROP_TRIES):
+        # An autovacuum that just works in there is not ours to end; it is soon done.
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            server.execute(drop)
+            return
+        time.sleep(0.5)
+    server.execute(drop)
 
 
 def _drop_templates() -> None:
