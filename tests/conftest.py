@@ -25,6 +25,7 @@ from django.core.management.commands import flush
 from django.db import connections
 from django.http import HttpRequest
 from psycopg import sql
+from psycopg.errors import InsufficientPrivilege
 from pytest_django.plugin import DjangoDbBlocker
 
 from config.databases import grant, migrate
@@ -216,10 +217,12 @@ def _drop(server: psycopg.Connection, name: str) -> None:
     drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     for _ in range(DROP_TRIES):
         # An autovacuum that just works in there is not ours to end; it is soon done.
-        with suppress(psycopg.errors.InsufficientPrivilege):
+        try:
             server.execute(drop)
+        except InsufficientPrivilege:
+            time.sleep(0.5)
+        else:
             return
-        time.sleep(0.5)
     server.execute(drop)
 
 
