@@ -4,7 +4,6 @@ The long form is `make chaos`; this one runs in the suite. See tests/chaos/run.p
 """
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +12,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.mutants import MUTANTS
-
-PROJECT = Path(__file__).resolve().parent.parent.parent
-OURS = ("DATABASE_URL", "KEYSTORE_URL", "DJANGO_SETTINGS_MODULE", "JAWORT_VAR", "CELERY_BROKER_URL")
+from tests.chaos.scenarios import PROJECT, clean
 
 RUN_SECONDS = 240.0
 
@@ -28,7 +25,7 @@ def play(folder: Path) -> dict[str, dict[str, Any]]:
     done = subprocess.run(
         [sys.executable, "-m", "tests.chaos.run", "--json", str(result)],
         cwd=PROJECT,
-        env={name: value for name, value in os.environ.items() if name not in OURS},
+        env=clean(),
         capture_output=True,
         text=True,
         timeout=RUN_SECONDS,
