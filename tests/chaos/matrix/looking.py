@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -48,14 +47,6 @@ def ask(query: str, *params: Any) -> Any:
     """The one value of a query, or None."""
     found = ask_all(query, *params)
     return found[0][0] if found else None
-
-
-def listens(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-    except OSError:
-        return False
 
 
 class Ticks:

@@ -23,7 +23,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.matrix.looking import Missing, ask, listens, until
+from tests.chaos.crew import is_open
+from tests.chaos.matrix.looking import Missing, ask, until
 from tests.chaos.matrix.programs import Program
 from tests.chaos.matrix.verdicts import Judgement, judge
 from tests.clusters import PROJECT, TemporaryClusters
@@ -115,7 +116,7 @@ class Plant:
         ]
         self.programs["provider"] = Program("provider", command, os.environ, self._log("provider"))
         self.programs["provider"].start()
-        until(lambda: listens(self.provider_port), 20)
+        until(lambda: is_open(self.provider_port), 20)
 
     def invite(self, recipients: int, rate: float) -> None:
         """A channel, people and a running broadcast to them."""
@@ -165,7 +166,7 @@ class Plant:
                 self.programs[name] = Program(name, where, self.env | env, self._log(name))
             self.programs[name].start()
         if "web" in names:
-            until(lambda: listens(self.port), 40)
+            until(lambda: is_open(self.port), 40)
 
     def second_host(self) -> dict[str, str]:
         """What programs on another host have in their environment; it has joined the installation.
