@@ -60,6 +60,8 @@ def scenario(
     """Register a function under its row: "C3", or "C1 node" where a row has several events."""
 
     def register(play: Callable[[], Seen]) -> Callable[[], Seen]:
+        if play.__module__ == "__main__":  # a module run by `-m`: its namesake is registered
+            return play
         if row in SCENARIOS:
             raise ValueError(f"{row} is registered twice.")
         SCENARIOS[row] = Scenario(row, event, promised, play)

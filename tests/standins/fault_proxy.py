@@ -210,8 +210,10 @@ class Connection:
             self.end(by_reset=True)
             return
         self.passed += len(data)
-        for start in range(0, len(data), line.slice or len(data)):
-            piece = data[start : start + (line.slice or len(data))]
+        rest = data
+        while rest:  # by what it is told at the moment: it may be mended between two slices
+            size = line.slice or len(rest)
+            piece, rest = rest[:size], rest[size:]
             writer.write(piece)
             await writer.drain()
             if line.slice:

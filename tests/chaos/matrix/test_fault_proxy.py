@@ -170,6 +170,22 @@ def test_slices_arrive_one_by_one(line: FaultProxy) -> None:
         assert len(pieces) >= 2
 
 
+def test_no_byte_comes_twice_when_a_line_is_mended_between_two_slices(line: FaultProxy) -> None:
+    sent = bytes(index % 251 for index in range(1000))
+    line.slice(3)
+    with dial(line) as peer:
+        peer.sendall(sent)
+        back = peer.recv(100)
+        assert 0 < len(back) < len(sent)
+
+        line.mend()
+
+        while len(back) < len(sent):
+            back += peer.recv(65536)
+        assert back == sent
+        assert hears_nothing(peer)
+
+
 def test_a_command_that_is_not_known_is_refused(line: FaultProxy) -> None:
     for wrong in ("explode", "slow", "slow much"):
         with pytest.raises(ValueError, match="no:"):
