@@ -84,7 +84,8 @@ def grant(channel_id: UUID, want: int, *, is_reply: bool = False) -> int:
 
 def _ask(channel_id: UUID, want: int, *, is_reply: bool) -> tuple[int, bool, bool]:
     """(how many may go, whether the channel has had setbacks, whether it has lost answers)."""
-    found = rows(GRANT, {"channel": channel_id, "want": want, "is_reply": is_reply})
+    asked = {"channel": channel_id, "want": want, "is_reply": is_reply}
+    found = rows(GRANT, asked, prepare=True)
     return (int(found[0][0]), found[0][1], found[0][2]) if found else (0, False, False)
 
 
