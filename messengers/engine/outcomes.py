@@ -1,7 +1,6 @@
 """What an answer means for a delivery, its channel and its dispatch. Pure but for its jitter."""
 
 import random
-from dataclasses import dataclass
 from enum import StrEnum
 
 from messengers.contract import (
@@ -12,6 +11,7 @@ from messengers.contract import (
     NotSent,
     Reason,
     Refused,
+    small_value,
 )
 
 MAX_ATTEMPTS = 8
@@ -34,7 +34,7 @@ class Effect(StrEnum):
     OPTED_OUT = "opted_out"
 
 
-@dataclass(frozen=True, slots=True)
+@small_value
 class Verdict:
     """The delivery's next state. `wait`: seconds until a queued one may go again, None: at once."""
 

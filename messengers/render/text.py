@@ -34,6 +34,8 @@ _CHAT_SPECIAL = re.compile(r"[\\*_`~]|^>", re.MULTILINE)
 
 def escape_chat(text: str) -> str:
     """`text` so that the chat dialect shows exactly this."""
+    if not _CHAT_SPECIAL.search(text):  # nearly every name
+        return text
     return _CHAT_SPECIAL.sub(r"\\\g<0>", text)
 
 
