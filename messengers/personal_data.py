@@ -177,9 +177,9 @@ def block(subject: UUID, reason: str) -> int:
     number = close_gates(subject=subject, reason=known)
     addresses = _ids(subject)
     found = rows(LOCK_QUEUED, [addresses])
-    batches, dispatches = [row[0] for row in found], list({row[1] for row in found})
-    run(STOP_QUEUE, [known, dispatches, batches, addresses])
-    recount(batches, dispatches)
+    batches: dict[int, UUID] = {row[0]: row[1] for row in found}
+    run(STOP_QUEUE, [known, list(set(batches.values())), list(batches), addresses])
+    recount(batches)
     return number
 
 

@@ -311,7 +311,7 @@ def _recount_some() -> int:
         return 0
     # One that a worker holds for a moment keeps its mark, and has its turn next time.
     ours = [row[0] for row in rows(LOCK_BATCHES, [list(taken)])]
-    recount(ours, {taken[batch] for batch in ours})
+    recount({batch: taken[batch] for batch in ours})
     run(COUNTED, [RECOUNT_SECONDS, ours])
     if busy := set(taken) - set(ours):
         run(NOT_NOW, [list(busy)])

@@ -3,8 +3,8 @@
 Values travel apart from the statement, so none of them can stand in a server's log.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -34,17 +34,31 @@ def rows(
 
     `prepare` keeps its plan on the server, `binary` spares both sides the text of ids and bytes.
     """
+    return ask(statement, params, prepare=prepare, binary=binary)()
+
+
+def ask(
+    statement: str, params: Params = (), *, prepare: bool = False, binary: bool = False
+) -> Callable[[], list[Row]]:
+    """Like `rows`, but in two steps: send the statement, and call what is returned for its rows.
+
+    In a pipelined transaction several statements are on their way before the first answer is read.
+    """
     connection = connections[DEFAULT_DB_ALIAS]
     connection.ensure_connection()
     with connection.wrap_database_errors:
         raw = _raw(connection.connection, prepare)
         cursor = raw.execute(statement, params, prepare=prepare or None, binary=binary)
-        found: list[Row] = cursor.fetchall()
-        return found
+
+    def fetch() -> list[Row]:
+        with connection.wrap_database_errors:
+            return cursor.fetchall()
+
+    return fetch
 
 
 def run(statement: str, params: Params = (), *, prepare: bool = False) -> int:
-    """How many rows one statement changed."""
+    """How many rows one statement changed; -1 in a pipelined transaction: nobody knows yet."""
     connection = connections[DEFAULT_DB_ALIAS]
     connection.ensure_connection()
     with connection.wrap_database_errors:
@@ -59,11 +73,32 @@ def _raw(connection: "Connection[Row]", prepare: bool) -> "Connection[Row]":
 
 
 @contextmanager
-def engine_transaction() -> Iterator[None]:
-    """A transaction of the engine: durable, and by index whatever the statistics say."""
-    with transaction.atomic():
-        rows(BY_INDEX, prepare=True)
+def engine_transaction(*, pipelined: bool = False) -> Iterator[None]:
+    """A transaction of the engine: durable, and by index whatever the statistics say.
+
+    Pipelined, nobody waits for a statement until its rows are fetched or the block ends: four round
+    trips instead of nine for the commit of a worker, half the CPU of both sides. What a statement
+    has to complain of is raised by a later one, or at the end, and nothing of the block is kept.
+    """
+    with transaction.atomic(), _pipeline() if pipelined else nullcontext():
+        run(BY_INDEX, prepare=True)
         yield
+
+
+@contextmanager
+def _pipeline() -> Iterator[None]:
+    connection = connections[DEFAULT_DB_ALIAS]
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
+
+
+def forget_plans() -> None:
+    """Let this connection plan its prepared statements anew, as large as their tables are now.
+
+    A plan that was made while a month was empty reads a whole month for each batch; PostgreSQL
+    drops it by itself when it has taken statistics, which may be a minute into a broadcast.
+    """
+    run("DISCARD PLANS")
 
 
 # --- Arrays in PostgreSQL's own spelling: psycopg's way costs more than the statement ---

@@ -10,15 +10,19 @@ The order of its statements is what the promises rest on:
 4. Write answers, positions on the wire and the new end of the lease.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from messengers.engine.open_batches import Intent, OpenBatch, Result
 from messengers.engine.outcomes import FOOTER_MISSING, Verdict
-from messengers.outbox.control import dispatches_of, recount
+from messengers.outbox.control import RECOUNT, Batches, places, recount
+from messengers.sql import ask as ask_rows
 from messengers.sql import hashes, ids, numbers, rows, run, words
 from privacy.vault import keyed_hash
+
+Told = tuple[OpenBatch, Sequence[Result]]
 
 LOCK = """
     SELECT b.id, b.token FROM messengers_batch b
@@ -56,6 +60,14 @@ RECORD = f"""
            provider_ref = coalesce(r.ref, d.provider_ref), changed_at = clock_timestamp(),
            values_sealed = CASE WHEN r.status IN ('queued', 'failed') THEN d.values_sealed END
       FROM {RESULTS}
+     WHERE {THEIRS} AND d.status = 'queued'"""
+# The same for those of whom there is nothing to say but that they were accepted: nearly all.
+ACCEPT = f"""
+    UPDATE messengers_delivery d
+       SET status = 'accepted', cause = '', attempts = d.attempts + 1, next_at = NULL,
+           changed_at = clock_timestamp(), values_sealed = NULL
+      FROM unnest(%(dispatches)s::uuid[], %(batches)s::bigint[], %(positions)s::smallint[])
+           AS r (dispatch, batch, position)
      WHERE {THEIRS} AND d.status = 'queued'"""
 EVIDENCE = f"""
     UPDATE messengers_delivery d
@@ -127,18 +139,31 @@ class Facts:
 
 def lock(batches: Sequence[OpenBatch], epoch: UUID) -> Facts:
     """Steps 1 and 2. To be called first in the transaction."""
-    facts = Facts()
+    return _ask_facts(batches, epoch)()
+
+
+def _ask_facts(batches: Sequence[OpenBatch], epoch: UUID) -> Callable[[], Facts]:
     pairs = [numbers(batch.id for batch in batches), numbers(batch.token for batch in batches)]
-    found = rows(LOCK, pairs, prepare=True)
-    facts.ours, facts.tokens = {row[0] for row in found}, {row[1] for row in found}
+    locked = ask_rows(LOCK, pairs, prepare=True)
     asked = {
         "dispatches": ids({batch.dispatch for batch in batches}),
         "channels": ids({batch.channel for batch in batches}),
         "epoch": epoch,
     }
-    running, expired, channels, facts.is_our_epoch = rows(READ, asked, prepare=True)[0]
-    facts.running, facts.expired = set(running or ()), set(expired or ())
-    facts.channels = set(channels or ())
+    read = ask_rows(READ, asked, prepare=True)
+
+    def facts() -> Facts:
+        held = locked()
+        running, expired, channels, is_our_epoch = read()[0]
+        return Facts(
+            {row[0] for row in held},
+            {row[1] for row in held},
+            set(running or ()),
+            set(expired or ()),
+            set(channels or ()),
+            is_our_epoch,
+        )
+
     return facts
 
 
@@ -166,25 +191,62 @@ class Gates:
 
 def ask_gates(intents: Iterable[Intent]) -> Gates:
     """Step 3. A gate that no longer exists went with its person."""
-    gates = Gates()
+    return _ask_gates(intents)()
+
+
+def _ask_gates(intents: Iterable[Intent]) -> Callable[[], Gates]:
     asked = [gate for intent in intents if (gate := intent.recipient.gate) is not None]
-    if asked:
-        found = rows(OPEN_GATES, [ids(asked)], prepare=True, binary=True)
-        gates.open = {gate.int: needs_footer for gate, needs_footer in found}
-    rest = [gate for gate in asked if gate.int not in gates.open]
-    if rest:
-        seen = {row[0].int: row for row in rows(OTHER_GATES, [ids(rest)], prepare=True)}
-        for gate in rest:
-            if gate.int not in seen:
-                gates.closed[gate.int] = "erased"
-            elif not seen[gate.int][1]:
-                gates.closed[gate.int] = seen[gate.int][2]
+    if not asked:
+        return Gates
+    opened = ask_rows(OPEN_GATES, [ids(asked)], prepare=True, binary=True)
+
+    def gates() -> Gates:
+        found = Gates({gate.int: needs_footer for gate, needs_footer in opened()})
+        if rest := [gate for gate in asked if gate.int not in found.open]:
+            found.closed = _reasons(rest)
+        return found
+
     return gates
 
 
-def record(batches: Iterable[OpenBatch]) -> int:
+def _reasons(gates: Sequence[UUID]) -> dict[int, str]:
+    """Why these are closed; a gate that is open, and just being changed, is not among them."""
+    seen = {row[0].int: row for row in rows(OTHER_GATES, [ids(gates)], prepare=True)}
+    gone = {gate.int: "erased" for gate in gates if gate.int not in seen}
+    return gone | {gate: reason for gate, (_, is_open, reason) in seen.items() if not is_open}
+
+
+def ask(
+    batches: Sequence[OpenBatch], epoch: UUID, intents: Iterable[Intent]
+) -> tuple[Facts, Gates]:
+    """Steps 1 to 3 in their order, without waiting for one answer before the next question."""
+    facts, gates = _ask_facts(batches, epoch), _ask_gates(intents)
+    return facts(), gates()
+
+
+def record(batches: Iterable[OpenBatch]) -> None:
     """Write the results of batches we hold; rows that have moved on are left alone."""
-    return _write(RECORD, batches)
+    accepted: list[Told] = []
+    others: list[Told] = []
+    for batch in batches:
+        theirs: tuple[list[Result], list[Result]] = ([], [])
+        for result in batch.results:
+            theirs[_is_plain(batch, result)].append(result)
+        others.append((batch, theirs[False]))
+        accepted.append((batch, theirs[True]))
+    _write(RECORD, others)
+    _accept(accepted)
+
+
+def _is_plain(batch: OpenBatch, result: Result) -> bool:
+    """Whether it was accepted and nothing more is kept of that."""
+    verdict = result.verdict
+    return verdict.status == "accepted" and (batch.echoes_attempts or not verdict.provider_id)
+
+
+def _accept(told: Sequence[Told]) -> None:
+    if found := [pair for pair in told if pair[1]]:
+        run(ACCEPT, _places(found), prepare=True)
 
 
 def testify(batches: Iterable[OpenBatch]) -> int:
@@ -192,10 +254,12 @@ def testify(batches: Iterable[OpenBatch]) -> int:
     found = [batch for batch in batches if batch.results]
     ids = sorted(batch.id for batch in found)
     rows("SELECT id FROM messengers_batch WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [ids])
-    for batch in found:
-        batch.results = [r for r in batch.results if r.verdict.status in ("accepted", "failed")]
-    number = _write(EVIDENCE, found)
-    recount(ids, {batch.dispatch for batch in found})
+    told = [
+        (batch, [r for r in batch.results if r.verdict.status in ("accepted", "failed")])
+        for batch in found
+    ]
+    number = _write(EVIDENCE, told)
+    recount({batch.id: batch.dispatch for batch in found})
     return number
 
 
@@ -208,45 +272,53 @@ def renew(batches: Sequence[OpenBatch], lease_seconds: Sequence[float]) -> None:
 
 
 def close(
-    batch_ids: Sequence[int], *, is_lost: bool = False, wait_seconds: float = 0.0
+    batches: Batches, *, is_lost: bool = False, wait_seconds: float = 0.0
 ) -> list[tuple[int, UUID, str]]:
-    """Give batches back, or mark them done; they are locked. Returns (id, dispatch, status)."""
-    if not batch_ids:
+    """Give batches back, or mark them done; they are locked. Returns (id, dispatch, status).
+
+    `batches`: their ids, with their dispatches where the caller knows them.
+    """
+    named = places(batches)
+    if not named:
         return []
-    dispatches = dispatches_of(batch_ids)
-    named = {"batches": numbers(batch_ids), "first": min(dispatches), "last": max(dispatches)}
     run(END_LEFTOVERS, named, prepare=True)
     how = {"wait": wait_seconds, "is_lost": is_lost}
     found = rows(CLOSE, named | how, prepare=True)
-    recount(batch_ids, dispatches)
+    run(RECOUNT, named, prepare=True)
     return [(row[0], row[1], row[2]) for row in found]
 
 
-def _write(statement: str, batches: Iterable[OpenBatch]) -> int:
-    found = [batch for batch in batches if batch.results]
+def _write(statement: str, told: Sequence[Told]) -> int:
+    found = [pair for pair in told if pair[1]]
     if not found:
         return 0
-    results = [result for batch in found for result in batch.results]
+    results = [result for _, theirs in found for result in theirs]
     verdicts = [result.verdict for result in results]
     columns = {
-        "dispatches": "{"
-        + ",".join([_repeated(batch.dispatch.hex, batch) for batch in found])
-        + "}",
-        "batches": "{" + ",".join([_repeated(str(batch.id), batch) for batch in found]) + "}",
-        "positions": numbers([result.recipient.position for result in results]),
         "statuses": words([verdict.status for verdict in verdicts]),
         "causes": words([verdict.cause for verdict in verdicts]),
         "attempts": numbers([r.recipient.attempts + r.verdict.is_attempt for r in results]),
         "waits": numbers([verdict.wait for verdict in verdicts]),
-        "refs": hashes([_ref(batch, result) for batch in found for result in batch.results]),
-        "first": min(batch.dispatch for batch in found),
-        "last": max(batch.dispatch for batch in found),
+        "refs": hashes([_ref(batch, result) for batch, theirs in found for result in theirs]),
     }
-    return run(statement, columns, prepare=True)
+    return run(statement, _places(found) | columns, prepare=True)
 
 
-def _repeated(word: str, batch: OpenBatch) -> str:
-    return ",".join([word] * len(batch.results))
+def _places(found: Sequence[Told]) -> dict[str, Any]:
+    """Where the rows of these results stand: columns of one length, and the range of months."""
+    dispatches = [batch.dispatch for batch, _ in found]
+    return {
+        "dispatches": _repeated((batch.dispatch.hex, theirs) for batch, theirs in found),
+        "batches": _repeated((str(batch.id), theirs) for batch, theirs in found),
+        "positions": numbers([r.recipient.position for _, theirs in found for r in theirs]),
+        "first": min(dispatches),
+        "last": max(dispatches),
+    }
+
+
+def _repeated(words: Iterable[tuple[str, Sequence[Result]]]) -> str:
+    """An array with each word as often as there are results beside it."""
+    return "{" + ",".join([",".join([word] * len(results)) for word, results in words]) + "}"
 
 
 def _ref(batch: OpenBatch, result: Result) -> bytes | None:

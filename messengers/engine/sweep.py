@@ -1,8 +1,8 @@
 """Putting right what crashes left behind, by the database's clock. Any number may run at once."""
 
 from messengers.engine import ledger
-from messengers.outbox.control import expire, finish
-from messengers.sql import Row, engine_transaction, ids, numbers, rows, run
+from messengers.outbox.control import expire, finish, places
+from messengers.sql import Row, engine_transaction, rows, run
 
 MAX_LOSSES = 8  # leases lost without a single commit: what kills its workers is in this batch
 AT_A_TIME = 100  # batches in one transaction
@@ -77,11 +77,8 @@ def _sweep_some() -> int:
 
 
 def _give_up(expired: list[Row]) -> None:
-    batches, dispatches = [row[0] for row in expired], [row[1] for row in expired]
-    months = {"first": min(dispatches), "last": max(dispatches)}
-    run(DOUBT, months | {"lost": LOST_ON_WIRE, "batches": numbers(batches)}, prepare=True)
-    poisonous = [row[0] for row in expired if row[2] + 1 >= MAX_LOSSES]
-    if poisonous:
-        named = {"batches": numbers(poisonous), "dispatches": ids(set(dispatches))}
-        run(POISON, months | named, prepare=True)
+    batches = {batch: dispatch for batch, dispatch, _ in expired}
+    run(DOUBT, places(batches) | {"lost": LOST_ON_WIRE}, prepare=True)
+    if poisonous := {batch: batches[batch] for batch, _, n in expired if n + 1 >= MAX_LOSSES}:
+        run(POISON, places(poisonous), prepare=True)
     ledger.close(batches, is_lost=True)

@@ -25,7 +25,7 @@ from messengers.engine.window import REPLY_PRIORITY
 from messengers.errors import NotTheSameInstance
 from messengers.models import Channel, Dispatch
 from messengers.outbox import expire, finish
-from messengers.sql import engine_transaction
+from messengers.sql import engine_transaction, forget_plans
 from messengers.stopping import is_stopping
 from privacy.vault import KeystoreDown
 
@@ -67,6 +67,7 @@ class Worker:
         self.deadline = deadline
         self.batches: list[OpenBatch] = []  # in order of priority
         self.lines: dict[UUID, Line] = {}
+        self.values: dict[UUID, dict[str, str]] = {}  # of each dispatch
         self.effects = Effects()
         self.calls = 0
         self.tally: Counter[str] = Counter()  # of the verdicts
@@ -187,13 +188,20 @@ class Worker:
             return None
 
     def _common_values(self, batches: Iterable[OpenBatch]) -> dict[UUID, dict[str, str]]:
-        wanted = {batch.dispatch for batch in batches}
-        return dict(Dispatch.objects.filter(id__in=wanted).values_list("id", "values"))
+        """The values of each dispatch that are the same for everybody; they never change."""
+        new = {b.dispatch: b.priority for b in batches if b.dispatch not in self.values}
+        if new:
+            if min(new.values()) < REPLY_PRIORITY:
+                forget_plans()  # a broadcast has come, and its rows with it
+            found = Dispatch.objects.filter(id__in=new)
+            self.values.update(found.values_list("id", "values"))
+        return self.values
 
     def _give_back(self, batches: list[OpenBatch], wait_seconds: float) -> None:
         with engine_transaction():
             ours = ledger.lock(batches, self.epoch).ours
-            ledger.close(sorted(ours), wait_seconds=wait_seconds)
+            held = {batch.id: batch.dispatch for batch in batches if batch.id in ours}
+            ledger.close(held, wait_seconds=wait_seconds)
         self.batches = [batch for batch in self.batches if batch not in batches]
 
     # --- Answers come ---
@@ -260,9 +268,9 @@ class Worker:
             return
         held = [batch for batch in self.batches if not batch.is_fenced]
         try:
-            with engine_transaction():
-                facts = ledger.lock(held, self.epoch)
-                allowed = self._allow(facts, intents)
+            with engine_transaction(pipelined=True):
+                facts, gates = ledger.ask(held, self.epoch, intents)
+                allowed = self._allow(facts, gates, intents)
                 mine = [batch for batch in held if facts.holds(batch)]
                 self._record(mine)
                 closed, done = self._renew_or_close(facts, mine)
@@ -292,7 +300,9 @@ class Worker:
                     batch.results.append(Result(recipient, built))
         return intents
 
-    def _allow(self, facts: ledger.Facts, intents: list[Intent]) -> list[Intent]:
+    def _allow(
+        self, facts: ledger.Facts, gates: ledger.Gates, intents: list[Intent]
+    ) -> list[Intent]:
         """Who may really be written to; the others wait, or are suppressed, in this very commit."""
         asked = []
         allowed = {batch for batch in self.batches if facts.allow(batch)}
@@ -301,7 +311,6 @@ class Worker:
                 asked.append(intent)
             else:
                 intent.batch.ready.append(intent.recipient)
-        gates = ledger.ask_gates(asked)
         return [intent for intent in asked if self._passes(gates, intent)]
 
     def _passes(self, gates: ledger.Gates, intent: Intent) -> bool:
@@ -337,7 +346,7 @@ class Worker:
         for batch in kept:
             batch.renew_at = now + batch.line.call_seconds / 2
         drained = [batch for batch in mine if batch.is_drained]
-        closed = ledger.close([batch.id for batch in drained])
+        closed = ledger.close({batch.id: batch.dispatch for batch in drained})
         return drained, {dispatch for _, dispatch, status in closed if status == "done"}
 
     def _undo(self, intents: list[Intent]) -> None:

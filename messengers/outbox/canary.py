@@ -77,7 +77,7 @@ def set_aside(dispatch_id: UUID, size: int) -> int:
         keep = max(1, round(size * int(people) / total))
         if keep < in_it:
             given = {"batch": batch, "keep": keep, "dispatch": dispatch_id}
-            recount([batch, rows(CUT, given)[0][0]], [dispatch_id])
+            recount(dict.fromkeys([batch, rows(CUT, given)[0][0]], dispatch_id))
     batches = max(int(number) for _, number, *_ in firsts)
     hold_rest(dispatch_id, batches)
     return batches

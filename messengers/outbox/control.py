@@ -5,7 +5,8 @@ engine locks the same rows for every intent and reads the dispatch afterwards, s
 commits after one of these has been committed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -15,6 +16,8 @@ from messengers.doorbell import ring_after_commit
 from messengers.models import Dispatch
 from messengers.sql import ids, numbers, rows, run
 from privacy.durable import durably
+
+Batches = Collection[int] | Mapping[int, UUID]
 
 LOCK_OPEN = """
     SELECT id FROM messengers_batch
@@ -38,7 +41,7 @@ END_ROWS = """
 END_BATCHES = """
     UPDATE messengers_batch SET status = 'done'
      WHERE dispatch_id = %s AND status IN ('waiting', 'held') RETURNING id"""
-DISPATCHES = "SELECT DISTINCT dispatch_id FROM messengers_batch WHERE id = ANY(%s)"
+DISPATCHES = "SELECT id, dispatch_id FROM messengers_batch WHERE id = ANY(%s::bigint[])"
 # Once for each batch when it closes, so that no page ever has to read the rows for it.
 RECOUNT = """
     UPDATE messengers_batch b
@@ -84,7 +87,7 @@ REOPEN = """
      WHERE d.id = b.dispatch_id AND b.id = ANY(%s) AND b.status = 'done'"""
 FINISH = """
     UPDATE messengers_dispatch d SET status = 'finished', finished_at = clock_timestamp()
-     WHERE d.id = ANY(%s) AND d.status = 'running'
+     WHERE d.id = ANY(%s::uuid[]) AND d.status = 'running'
        AND NOT EXISTS (SELECT 1 FROM messengers_batch b
                         WHERE b.dispatch_id = d.id AND b.status <> 'done')"""
 
@@ -139,7 +142,7 @@ def reopen(dispatch_id: UUID, batch_ids: list[int]) -> None:
     """Let finished batches be worked on again, and their dispatch with them; they are locked."""
     _move(dispatch_id, Dispatch.Status.RUNNING, "", only_from=[Dispatch.Status.FINISHED])
     run(REOPEN, [batch_ids])
-    recount(batch_ids, [dispatch_id])
+    recount(dict.fromkeys(batch_ids, dispatch_id))
     ring_after_commit()
 
 
@@ -147,31 +150,30 @@ def finish(dispatch_ids: Collection[UUID]) -> int:
     """Mark those of which nothing waits or is on the wire. To be called after a commit, not in it:
     of two workers that end the two last batches, the later one then sees both.
     """
-    return run(FINISH, [list(dispatch_ids)])
+    return run(FINISH, [ids(dispatch_ids)], prepare=True)
 
 
-def recount(batch_ids: Collection[int], dispatches: Collection[UUID] = ()) -> None:
-    """Derive the counts of batches anew. They are locked, and not being worked on.
+def recount(batches: Batches) -> None:
+    """Derive the counts of batches anew. They are locked, and not being worked on."""
+    if named := places(batches):
+        run(RECOUNT, named, prepare=True)
 
-    `dispatches` are those of the batches, where the caller knows them.
+
+def places(batches: Batches) -> dict[str, Any]:
+    """What a statement is told of batches, to find their deliveries; empty where there are none.
+
+    `batches`: their ids, with their dispatches where the caller knows them.
     """
-    if batch_ids:
-        named = list(dispatches) or dispatches_of(batch_ids)
-        run(
-            RECOUNT,
-            {
-                "batches": numbers(batch_ids),
-                "dispatches": ids(named),
-                "first": min(named),
-                "last": max(named),
-            },
-            prepare=True,
-        )
-
-
-def dispatches_of(batch_ids: Collection[int]) -> list[UUID]:
-    """Whose batches these are: to be named wherever their deliveries are asked for."""
-    return [row[0] for row in rows(DISPATCHES, [list(batch_ids)])]
+    if not isinstance(batches, Mapping):
+        batches = dict(rows(DISPATCHES, [numbers(batches)]))
+    if not batches:
+        return {}
+    return {
+        "batches": numbers(batches),
+        "dispatches": ids(batches.values()),
+        "first": min(batches.values()),
+        "last": max(batches.values()),
+    }
 
 
 @transaction.atomic
@@ -180,7 +182,7 @@ def _end(dispatch_id: UUID, to: Dispatch.Status) -> bool:
     if not _move(dispatch_id, to, ""):
         return False
     run(END_ROWS, [to, dispatch_id])
-    recount([row[0] for row in rows(END_BATCHES, [dispatch_id])], [dispatch_id])
+    recount({row[0]: dispatch_id for row in rows(END_BATCHES, [dispatch_id])})
     return True
 
 

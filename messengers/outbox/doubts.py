@@ -169,4 +169,4 @@ def _follow(chosen: Decision, dispatch_id: UUID, batches: Sequence[int]) -> None
         if rows(ENDED, [dispatch_id]):
             raise NotInDoubt(f"dispatch {dispatch_id} was ended: nothing is sent any more.")
         reopen(dispatch_id, list(batches))
-    recount(batches, [dispatch_id])
+    recount(dict.fromkeys(batches, dispatch_id))

@@ -7,14 +7,15 @@ Each variant is the engine with one thing replaced, in processes of this bench a
 it is runs first and last; what a variant saves or costs is told against the mean of the two.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
+from uuid import UUID
 
 from django.db import connections
 
-from messengers.sql import rows, run
+from messengers.sql import run
 from tests.bench.pipeline import Bench
 from tests.bench.report import Report, finish, guarded, options
 from tests.bench.world import world
@@ -39,7 +40,6 @@ FOLD = """
        SET status = r.status, attempts = r.attempts, changed_at = clock_timestamp()
       FROM bench_result r WHERE r.batch = ANY(%s) AND d.dispatch_id = ANY(%s)
        AND d.dispatch_id = r.dispatch AND d.batch_id = r.batch AND d.position = r.position"""
-DISPATCHES = "SELECT DISTINCT dispatch_id FROM messengers_batch WHERE id = ANY(%s)"
 INTEND = """
     UPDATE messengers_delivery d SET changed_at = clock_timestamp()
       FROM unnest(%s::uuid[], %s::bigint[], %s::smallint[]) AS w (dispatch, batch, position)
@@ -61,7 +61,7 @@ def without_gates() -> Iterator[None]:
     from messengers.engine import ledger
 
     with (
-        patch.object(ledger, "ask_gates", lambda intents: ledger.Gates()),
+        patch.object(ledger, "_ask_gates", lambda intents: ledger.Gates),
         patch.object(ledger.Gates, "lets", lambda self, gate: True),
         patch.object(ledger.Gates, "verdict", lambda self, gate, **_: None),
     ):
@@ -159,19 +159,19 @@ def with_appended_results() -> Iterator[None]:
 
     close = ledger.close
 
-    def record(batches: "Iterable[OpenBatch]") -> int:
+    def record(batches: "Iterable[OpenBatch]") -> None:
         found = [
             (b.dispatch, b.id, r.recipient.position, r.verdict.status, r.recipient.attempts + 1)
             for b in batches
             for r in b.results
         ]
-        return run(APPEND, [list(c) for c in zip(*found, strict=True)]) if found else 0
+        if found:
+            run(APPEND, [list(c) for c in zip(*found, strict=True)])
 
-    def folded(batch_ids: Sequence[int], **facts: Any) -> Any:
-        ids = list(batch_ids)
-        if ids:
-            run(FOLD, [ids, [row[0] for row in rows(DISPATCHES, [ids])]])
-        return close(ids, **facts)
+    def folded(batches: "Mapping[int, UUID]", **facts: Any) -> Any:
+        if batches:
+            run(FOLD, [list(batches), list(set(batches.values()))])
+        return close(batches, **facts)
 
     with patch.object(ledger, "record", record), patch.object(ledger, "close", folded):
         yield
@@ -184,7 +184,7 @@ def with_audit_per_message() -> Iterator[None]:
 
     record = ledger.record
 
-    def audited(batches: "Iterable[OpenBatch]") -> int:
+    def audited(batches: "Iterable[OpenBatch]") -> None:
         from privacy.access import Actor
         from privacy.audit import record as note
 
@@ -194,7 +194,7 @@ def with_audit_per_message() -> Iterator[None]:
                 facts: dict[str, int | str | bool] = {"delivery": result.recipient.delivery}
                 actor = Actor.system("bench")
                 note("message.sent", actor=actor, obj="dispatch", ref=batch.dispatch, facts=facts)
-        return record(found)
+        record(found)
 
     with patch.object(ledger, "record", audited):
         yield

@@ -116,12 +116,12 @@ def core(bench: Bench, rounds: int) -> None:
     """What the goal compares: two workers, no latency, no TLS; in turns, as machines have moods."""
     report = bench.report
     report.cost_heading(f"Two workers, {bench.messages:,} messages, no latency")
-    straws, engines = [], []
+    straws, engines, bares = [], [], []
     for number in range(1, rounds + 1):
         straws.append(bench.straw_man(f"straw man, round {number}", 2))
         engines.append(bench.engine(f"engine, round {number}", 2))
-    straw, ours = total(straws), total(engines)
-    bare = bench.bare_client("bare client, no database", 2)
+        bares.append(bench.bare_client(f"bare client, round {number}", 2))
+    straw, ours, bare = total(straws), total(engines), total(bares)
     naive = bench.naive("naive: ORM, one request at a time")
     report.goal(PART, "engine / straw man", ours.rate / straw.rate, GOAL)
     report.goal(PART, "straw man / bare client", straw.rate / bare.rate, GOAL_OF_STRAW)

@@ -271,7 +271,10 @@ class World:
                 self, on_wire=frozenset(batch.wire), lease_until=self.now + lease
             )
 
-    def close(self, ids: Sequence[int], *, wait_seconds: float = 0.0) -> Any:
+    def ask(self, batches: Sequence[Any], epoch: UUID, intents: Iterable[Any]) -> Any:
+        return self.lock(batches, epoch), self.ask_gates(intents)
+
+    def close(self, ids: Iterable[int], *, wait_seconds: float = 0.0) -> Any:
         closed = []
         for batch in map(self.batches.__getitem__, ids):
             status = self.dispatches[batch.dispatch]
@@ -514,7 +517,7 @@ def played_by(world: World, worker: ModuleType) -> Iterator[None]:
         "claim": world.claim,
         "load": world.load,
         "due_channels": world.due_channels,
-        "engine_transaction": world.transaction,
+        "engine_transaction": lambda *, pipelined=False: world.transaction(),
         "finish": world.finish,
         "Effects": lambda: Effects(world),
         "add_opt_outs": lambda *_: None,

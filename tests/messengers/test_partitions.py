@@ -233,6 +233,7 @@ def test_hot_statements_open_one_month_only(db: None) -> None:
     for statement, params in (
         (RECIPIENTS, known),
         (ledger.RECORD, known),
+        (ledger.ACCEPT, known),
         (ledger.EVIDENCE, known),
         (ledger.END_LEFTOVERS, known),
         (ledger.CLOSE, known),

@@ -19,7 +19,10 @@ from psycopg._queries import PostgresQuery
 from psycopg.adapt import Transformer
 
 from messengers.engine import claim, ledger
+from messengers.engine.open_batches import OpenBatch
 from messengers.engine.sweep import DOUBT, LOCK_EXPIRED, POISON
+from messengers.engine.window import REPLY_PRIORITY
+from messengers.engine.worker import Worker
 from messengers.models import Dispatch
 from messengers.outbox import content_hash, control
 from messengers.sql import engine_transaction, hashes, ids, numbers, rows, words
@@ -112,6 +115,7 @@ def statements(world: dict[str, Any]) -> dict[str, tuple[str, Any]]:
         "open gates": (ledger.OPEN_GATES, [gates]),
         "other gates": (ledger.OTHER_GATES, [gates]),
         "record": (ledger.RECORD, result),
+        "accept": (ledger.ACCEPT, result),
         "evidence": (ledger.EVIDENCE, result),
         "renew": (ledger.RENEW, [numbers([batch]), words(["{1}"]), numbers([25.0])]),
         "end leftovers": (ledger.END_LEFTOVERS, some),
@@ -134,11 +138,21 @@ def test_a_million_rows_are_never_scanned_nor_sorted(world: dict[str, Any]) -> N
                 assert node.get("Sort Space Type", "Memory") == "Memory", (name, node)
                 if node["Node Type"] == "Sort":
                     assert node["Plan Rows"] * node["Plan Width"] < 4_000_000, (name, node)
+                assert _is_by_batch(node), (name, node)
 
 
 def test_other_months_are_not_opened(world: dict[str, Any]) -> None:
     with engine_transaction():
-        for name in ("recipients", "record", "evidence", "close", "recount", "doubt", "poison"):
+        for name in (
+            "recipients",
+            "record",
+            "accept",
+            "evidence",
+            "close",
+            "recount",
+            "doubt",
+            "poison",
+        ):
             statement, params = statements(world)[name]
             seen = {
                 node["Relation Name"]
@@ -165,19 +179,57 @@ def test_an_empty_table_misleads_nobody(db: None) -> None:
                 assert node["Node Type"] != "Seq Scan", (statement, node)
 
 
-def plan_of(statement: str, params: Any) -> Plan:
+def test_a_new_broadcast_is_sent_by_new_plans(db: None) -> None:
+    """Those of an empty month would read all of it for each batch, until its rows are counted."""
+    dispatch = empty_dispatch()
+    given = [ids([dispatch]), "{1}", "{1}", dispatch, dispatch]
+    names = ["dispatches", "batches", "positions", "first", "last"]
+    with engine_transaction():
+        of_before = plan_of(ledger.ACCEPT, dict(zip(names, given, strict=True)))
+        facts: dict[str, Any] = {"channel": make_channel().id, "dispatch": dispatch, "rows": FEW}
+        with connection.cursor() as cursor:
+            for statement in FILL:
+                cursor.execute(statement, facts)
+
+        _claimed(dispatch, priority=REPLY_PRIORITY)  # one row
+        assert kept_plan(given) == of_before
+
+        _claimed(dispatch, priority=0)
+        assert kept_plan(given) != of_before
+
+
+def _claimed(dispatch: UUID, priority: int) -> None:
+    """What a worker does when it takes the first batch of a dispatch."""
+    batch = OpenBatch(1, dispatch, dispatch, priority, 1)
+    Worker(dispatch, 0.0)._common_values([batch])
+
+
+def _is_by_batch(node: Plan) -> bool:
+    """The range that names the months is no way into a month: a batch has to be."""
+    is_index = "Index" in node["Node Type"]
+    if is_index and node.get("Relation Name", "").startswith("messengers_delivery"):
+        return "batch_id" in node["Index Cond"]
+    return True
+
+
+def plan_of(statement: str, params: dict[str, Any] | list[Any]) -> Plan:
     """The plan that the engine's own prepared statement gets."""
     raw = connection.connection
     query = PostgresQuery(Transformer(raw))
     query.convert(statement, params)
-    count = len(query.params or ())
-    given = params if not isinstance(params, dict) else [params[name] for name in _order(query)]
     raw.execute("DEALLOCATE ALL")
     raw.execute(b"PREPARE looked_at AS " + query.query)
-    arguments = "(" + ",".join(["%s"] * count) + ")" if count else ""
+    return kept_plan(
+        params if isinstance(params, list) else [params[name] for name in _order(query)]
+    )
+
+
+def kept_plan(given: list[Any]) -> Plan:
+    """The plan of the statement that was prepared last, as the server has it by now."""
+    arguments = "(" + ",".join(["%s"] * len(given)) + ")" if given else ""
     analyze = "ANALYZE, " if REAL else ""
-    found = ClientCursor(raw).execute(
-        f"EXPLAIN ({analyze}FORMAT JSON) EXECUTE looked_at{arguments}", list(given)
+    found = ClientCursor(connection.connection).execute(
+        f"EXPLAIN ({analyze}FORMAT JSON) EXECUTE looked_at{arguments}", given
     )
     plan = found.fetchone()[0]
     return (orjson.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
