@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlencode
 
@@ -118,7 +119,7 @@ class Simulator(Adapter):
         503: (Reason.TEMPORARY, "account"),
     }
 
-    @property
+    @cached_property
     def base_url(self) -> str:
         """Where the API lives: our own simulator unless the channel names another one."""
         url = str(self.account.settings.get("base_url") or f"{self.account.origin}/simulator")
@@ -221,11 +222,12 @@ class Simulator(Adapter):
         return f"{self.base_url}/?{urlencode({'to': number, 'text': text})}"
 
     def _post(self, path: str, body: bytes, media_type: str = "application/json") -> HttpRequest:
-        headers = (
-            ("content-type", media_type),
-            ("authorization", f"Bearer {self.account.secrets.get('token', '')}"),
-        )
+        headers = (("content-type", media_type), self._bearer)
         return HttpRequest("POST", self.base_url + path, headers, body)
+
+    @cached_property
+    def _bearer(self) -> tuple[str, str]:
+        return ("authorization", f"Bearer {self.account.secrets.get('token', '')}")
 
     def _bulk_item(self, item: object) -> Answer:
         if isinstance(item, dict) and "error" in item:

@@ -58,7 +58,7 @@ def claim(channel: UUID, *, want: int, min_priority: int, lease_seconds: float) 
     A crash from here on costs one lease and nothing else: nothing is on the wire.
     """
     # Durable, or a crashed server might forget this and give the same token to somebody else.
-    with engine_transaction():
+    with engine_transaction(pipelined=True):
         chosen = _chosen(rows(NEXT, [channel, min_priority, MAX_CLAIM], prepare=True), want)
         found = rows(TAKE, [lease_seconds, numbers(chosen)], prepare=True) if chosen else []
     return sorted((OpenBatch(*row) for row in found), key=lambda one: (-one.priority, one.id))
@@ -100,7 +100,7 @@ def _recipients(batches: list[OpenBatch]) -> list[Row]:
         "first": min(dispatches),
         "last": max(dispatches),
     }
-    with engine_transaction():
+    with engine_transaction(pipelined=True):
         return rows(RECIPIENTS, ours, prepare=True, binary=True)
 
 

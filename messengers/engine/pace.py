@@ -13,7 +13,7 @@ enough of them for a commit that is worth it, and never more than a tenth of a s
 
 from collections.abc import Hashable
 
-FEWEST = 128  # calls in flight, for a provider that answers at once
+FEWEST = 192  # calls in flight, for a provider that answers at once
 MOST = 512  # and for a slow one: the most that one crash puts in doubt
 MAILS = 64  # the same for mails
 PER_SECOND = 8000.0  # messages that a worker shall reach, if the provider lets it

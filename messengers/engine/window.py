@@ -30,7 +30,7 @@ log = structlog.get_logger("jawort.engine")
 
 FOR_REPLIES = 16  # places of the window that broadcasts leave to replies
 REPLY_PRIORITY = 1  # from here on a batch may use them
-REFILL = 64  # a broadcast waits until so many places are free, or half of a small window
+REFILL = 96  # a broadcast waits until so many places are free, or half of a small window
 
 
 def has_room(batches: Sequence[OpenBatch]) -> bool:

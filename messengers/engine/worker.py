@@ -31,7 +31,7 @@ from privacy.vault import KeystoreDown
 
 log = structlog.get_logger("jawort.engine")
 
-FLUSH_RESULTS = 64  # write answers when so many have come …
+FLUSH_RESULTS = 96  # write answers when so many have come …
 FLUSH_SECONDS = 0.01  # … or the oldest has waited so long
 POLL_SECONDS = 0.005
 LOOK_SECONDS = 0.1  # between two looks for batches that became due
@@ -284,7 +284,8 @@ class Worker:
             batch.results = batch.results[batch.written :]
         self.oldest_result = time.monotonic() if any(b.results for b in self.batches) else None
         self._closed(facts, [batch for batch in held if batch not in mine], closed)
-        if done:
+        # Of what we still work on, there is more.
+        if done := done - {batch.dispatch for batch in self.batches}:
             finish(done)
 
     def _build(self) -> list[Intent]:

@@ -8,6 +8,7 @@ key: we never try several, because GCM does not commit to its key.
 
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -26,6 +27,7 @@ TAG_BYTES = 16
 OVERHEAD = HEADER.size + NONCE_BYTES + TAG_BYTES
 CIPHERTEXT = HEADER.size + NONCE_BYTES
 LENGTH = struct.Struct(">H")
+UUID_BYTES = 16
 
 Pk = UUID | int | str
 
@@ -63,27 +65,39 @@ def seal_with(
 def open_with(key: AESGCM, kind: Kind, where: Where, owner: bytes, sealed: bytes) -> bytes:
     """The plaintext; `SealBroken` if these bytes were not sealed for this place by this key."""
     place = place_of(where.table, where.column)
-    plaintext = open_in(place, key, kind, _pk_bytes(where.pk), owner, sealed)
-    if plaintext is None:
-        raise SealBroken(broken(where.table, where.column))
-    return plaintext
-
-
-def open_in(
-    place: bytes, key: AESGCM, kind: Kind, pk: bytes, owner: bytes, sealed: bytes
-) -> bytes | None:
-    """The plaintext, None if there is none; for many values of one column, named once by `place`.
-
-    `pk` is a primary key as bytes, with the letter of its type in front.
-    """
     header = sealed[: HEADER.size]
-    if len(sealed) < OVERHEAD or header[0] != VERSION or header[1] != kind:
-        return None
-    nonce = sealed[HEADER.size : HEADER.size + NONCE_BYTES]
-    try:
-        return key.decrypt(nonce, sealed[CIPHERTEXT:], _aad(header, place, pk, owner))
-    except InvalidTag:
-        return None
+    if len(sealed) >= OVERHEAD and header[0] == VERSION and header[1] == kind:
+        aad = _aad(header, place, _pk_bytes(where.pk), owner)
+        try:
+            return key.decrypt(sealed[HEADER.size : CIPHERTEXT], sealed[CIPHERTEXT:], aad)
+        except InvalidTag:
+            pass
+    raise SealBroken(broken(where.table, where.column))
+
+
+Opener = Callable[[AESGCM, bytes, bytes, bytes], bytes | None]
+
+
+def opener(table: str, column: str, kind: Kind, key_version: int) -> Opener:
+    """`open_with` for many values of one column, of rows and owners that are named by UUIDs.
+
+    What is returned takes key, primary key, owner (both as their 16 bytes) and the sealed value; it
+    returns None where that does not open. What is the same for all of them is put together once.
+    """
+    header = HEADER.pack(VERSION, kind, key_version)
+    before = header + place_of(table, column) + LENGTH.pack(1 + UUID_BYTES) + b"u"
+    between = LENGTH.pack(UUID_BYTES)
+
+    def open_one(key: AESGCM, pk: bytes, owner: bytes, sealed: bytes) -> bytes | None:
+        if len(sealed) < OVERHEAD or not sealed.startswith(header):
+            return None
+        aad = before + pk + between + owner
+        try:
+            return key.decrypt(sealed[HEADER.size : CIPHERTEXT], sealed[CIPHERTEXT:], aad)
+        except InvalidTag:
+            return None
+
+    return open_one
 
 
 def key_version_of(sealed: bytes) -> int:

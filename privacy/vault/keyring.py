@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from privacy.vault import store
 from privacy.vault.envelope import (
     Kind,
+    Opener,
     Where,
     broken,
     key_version_of,
-    open_in,
     open_with,
-    place_of,
+    opener,
     seal_with,
 )
 from privacy.vault.errors import KeyDestroyed, SealBroken
@@ -31,7 +31,7 @@ SUBJECT_KEY_VERSION = 1
 LOAD = """
     SELECT subject, wrapped FROM keystore_subjectkey
      WHERE klass = %s AND subject = ANY(%s::uuid[])"""
-Opener = Callable[[UUID, UUID, bytes], bytes]  # subject, primary key, sealed -> plaintext
+SubjectOpener = Callable[[UUID, UUID, bytes], bytes]  # subject, primary key, sealed -> plaintext
 
 
 class KeyRing:
@@ -61,13 +61,13 @@ class KeyRing:
         """The plaintext; `KeyDestroyed` or `SealBroken` if there is none."""
         return open_with(self._key(subject), self._kind, where, subject.bytes, sealed)
 
-    def opener(self, table: str, column: str) -> Opener:
+    def opener(self, table: str, column: str) -> SubjectOpener:
         """`open` for many values of one column whose rows are named by UUIDs."""
-        place, kind = place_of(table, column), self._kind
+        keys, opened = self._keys, opener(table, column, self._kind, SUBJECT_KEY_VERSION)
 
         def open_one(subject: UUID, pk: UUID, sealed: bytes) -> bytes:
-            key = self._key(subject)
-            plaintext = open_in(place, key, kind, b"u" + pk.bytes, subject.bytes, sealed)
+            key = keys.get(subject.int) or self._key(subject)
+            plaintext = opened(key, pk.bytes, subject.bytes, sealed)
             if plaintext is None:
                 raise SealBroken(broken(table, column))
             return plaintext
@@ -106,15 +106,16 @@ def subject_key_place(subject: UUID, klass: str) -> Where:
 
 def _unwrapped(klass: str, rows: Iterable[tuple[UUID, bytes]]) -> dict[int, AESGCM]:
     """The keys of many subjects, by their numbers; raises `SealBroken` if one does not open."""
-    place = place_of("keystore_subjectkey", klass)
-    keks: dict[int, AESGCM] = {}
+    keks: dict[int, tuple[AESGCM, Opener]] = {}
     keys: dict[int, AESGCM] = {}
     for subject, sealed in rows:
         wrapped, owner = bytes(sealed), subject.bytes
         epoch = key_version_of(wrapped)
         if epoch not in keks:
-            keks[epoch] = wrapping_key(epoch)
-        key = open_in(place, keks[epoch], Kind.WRAPPED_KEY, b"u" + owner, owner, wrapped)
+            unwrap = opener("keystore_subjectkey", klass, Kind.WRAPPED_KEY, epoch)
+            keks[epoch] = (wrapping_key(epoch), unwrap)
+        kek, unwrap = keks[epoch]
+        key = unwrap(kek, owner, owner, wrapped)
         if key is None:
             raise SealBroken(broken("keystore_subjectkey", klass))
         keys[subject.int] = AESGCM(key)

@@ -41,9 +41,14 @@ def _run(statement: Callable[[], T]) -> T:
 
 
 def _fetch(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with connections[ALIAS].cursor() as cursor:
-        cursor.execute(sql, params)
-        return list(cursor.fetchall())
+    connection = connections[ALIAS]
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        # In binary: ids and keys need not be spelled out and read again.
+        found: list[tuple[Any, ...]] = connection.connection.execute(
+            sql, params, binary=True
+        ).fetchall()
+        return found
 
 
 def _change(sql: str, params: Sequence[Any]) -> int:

@@ -13,6 +13,7 @@ import orjson
 from django.db import connection, transaction
 
 from messengers.contract import HttpRequest, HttpResponse
+from messengers.engine.pace import FEWEST
 from messengers.sql import numbers, rows, run
 from messengers.transports.http import HttpTransport
 from privacy.vault import KeyRing, Where
@@ -20,7 +21,7 @@ from tests.bench.world import TEXT
 from tests.standins.http_provider import TOKEN
 
 NAME = "{first_name|Leserin}"
-WINDOW = 128  # calls in flight, as many as the engine has
+WINDOW = FEWEST  # calls in flight, as many as the engine has
 WRITE_BACK = 256
 TIMEOUT = 20.0
 TAKE = """
