@@ -5,7 +5,6 @@ everybody stands here.
 """
 
 import re
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
@@ -21,6 +20,7 @@ from messengers.contract import Adapter, BadAddress, Content, Event, OptOutEvent
 from messengers.gates import close_gates
 from messengers.models import Address, Channel, Delivery, Dispatch, Gate, InboundEvent
 from messengers.outbox import reply
+from messengers.remembered import Remembered
 from privacy.models import DataSubject
 from privacy.requests.actions import answer_identity
 from privacy.vault import KeystoreDown
@@ -50,18 +50,10 @@ def may_withdraw(channel: Channel, event: TextEvent) -> bool:
 
 def _words(channel: Channel) -> KeywordTable:
     """Reading the words of all newsletters takes longer than everything else about a hook."""
-    now = time.monotonic()
-    until, table = _WORDS.get(channel.pk, (0.0, None))
-    if table is None or until <= now:
-        if table is not None:  # the others go on with the old one, while one thread reads anew
-            _WORDS[channel.pk] = (now + WORDS_SECONDS, table)
-        table = keyword_table(channel)
-        _WORDS[channel.pk] = (now + WORDS_SECONDS, table)
-    return table
+    return _WORDS.get(channel.pk, lambda: keyword_table(channel))
 
 
-WORDS_SECONDS = 5.0
-_WORDS: dict[UUID, tuple[float, KeywordTable]] = {}
+_WORDS: Remembered[UUID, KeywordTable] = Remembered(seconds=5.0)
 
 
 def withdraw_now(channel: Channel, events: Iterable[Event]) -> set[str]:

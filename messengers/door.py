@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from threading import Lock, local
+from threading import local
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -28,6 +28,7 @@ from messengers.doorbell import HANDLE_INBOX, ring
 from messengers.group_commit import GroupCommit
 from messengers.models import Channel
 from messengers.receipts import Reduced, reduced, store
+from messengers.remembered import Remembered
 from messengers.sql import hashes, ids, run, words
 from messengers.tally import HOOKS
 from privacy.durable import DURABLY, durably
@@ -186,37 +187,21 @@ def _sealed(channel: UUID, event: PersonEvent) -> Text:
 
 # --- What is remembered for a moment ---
 
-_LOCK = Lock()
-_KNOWN: dict[UUID, tuple[float, Known | None]] = {}
-_SEALERS: dict[date, tuple[float, Callable[..., bytes]]] = {}
-MOST_KNOWN = 1_000  # anybody may ask for channels that do not exist
+_KNOWN: Remembered[UUID, Known | None] = Remembered(KNOWN_SECONDS)
+_SEALERS: Remembered[date, Callable[..., bytes]] = Remembered(KNOWN_SECONDS, most=4)
 
 
 def _known(channel: UUID) -> Known | None:
-    now = time.monotonic()
-    until, known = _KNOWN.get(channel, (0.0, None))
-    if until > now:
-        return known
-    if known is not None:  # the others go on with it, while one thread looks it up anew
-        _KNOWN[channel] = (now + KNOWN_SECONDS, known)
+    return _KNOWN.get(channel, lambda: _look_up(channel))
+
+
+def _look_up(channel: UUID) -> Known | None:
     found = Channel.objects.filter(id=channel).first()
-    known = Known(found, adapter_of(found)) if found else None
-    with _LOCK:
-        if len(_KNOWN) >= MOST_KNOWN:
-            _KNOWN.clear()
-        _KNOWN[channel] = (now + KNOWN_SECONDS, known)
-    return known
+    return Known(found, adapter_of(found)) if found else None
 
 
 def _sealer(day: date) -> Callable[..., bytes]:
-    now = time.monotonic()
-    until, sealer = _SEALERS.get(day, (0.0, None))
-    if sealer is None or until <= now:
-        sealer = inbox_sealer(day)
-        with _LOCK:
-            _SEALERS.clear()
-            _SEALERS[day] = (now + KNOWN_SECONDS, sealer)
-    return sealer
+    return _SEALERS.get(day, lambda: inbox_sealer(day))
 
 
 class _Bell:

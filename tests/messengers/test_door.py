@@ -130,7 +130,7 @@ def test_a_withdrawal_never_rides_in_a_group(channel: Channel, monkeypatch) -> N
 def test_a_changed_secret_counts_within_seconds(channel: Channel, monkeypatch) -> None:
     assert post(channel.id, text("Hallo")) == 200
     change_channel(channel=channel, secrets={"hook_secret": SECRET * 2}, actor=SYSTEM)
-    monkeypatch.setattr("messengers.door.KNOWN_SECONDS", 0.0)
+    monkeypatch.setattr("messengers.door._KNOWN.seconds", 0.0)
     now = door.time.monotonic() + 6
     monkeypatch.setattr("messengers.door.time.monotonic", lambda: now)
 
