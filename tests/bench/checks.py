@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import connections
 
-from messengers.sql import run
+from messengers.sql import engine_transaction, run
 from tests.bench.pipeline import Bench
 from tests.bench.report import Report, finish, guarded, options
 from tests.bench.world import world
@@ -179,8 +179,8 @@ def with_appended_results() -> Iterator[None]:
 
 @contextmanager
 def with_audit_per_message() -> Iterator[None]:
-    """An entry of the audit log for each answer, in its commit."""
-    from messengers.engine import ledger
+    """An entry of the audit log for each answer, in its commit, which is none of a pipeline then."""
+    from messengers.engine import ledger, worker
 
     record = ledger.record
 
@@ -196,7 +196,10 @@ def with_audit_per_message() -> Iterator[None]:
                 note("message.sent", actor=actor, obj="dispatch", ref=batch.dispatch, facts=facts)
         record(found)
 
-    with patch.object(ledger, "record", audited):
+    with (
+        patch.object(ledger, "record", audited),
+        patch.object(worker, "engine_transaction", lambda **_: engine_transaction()),
+    ):
         yield
 
 

@@ -2,6 +2,7 @@
 
 - `straw_man`: takes a batch row, reads and opens its people, posts, writes the answers back. It
   asks no gate, writes no intent, has no lease, no rate, no fence; what it sends twice nobody sees.
+  Its statements go by the engine's planning and in the engine's pipeline.
 - `bare_client`: the same transport and the same request, without a database.
 - `naive`: objects of the ORM and one request at a time, as one would write it on the first day.
 """
@@ -10,11 +11,11 @@ from collections import deque
 from uuid import UUID
 
 import orjson
-from django.db import connection, transaction
+from django.db import connection
 
 from messengers.contract import HttpRequest, HttpResponse
 from messengers.engine.pace import FEWEST
-from messengers.sql import numbers, rows, run
+from messengers.sql import engine_transaction, numbers, rows, run
 from messengers.transports.http import HttpTransport
 from privacy.vault import KeyRing, Where
 from tests.bench.world import TEXT
@@ -67,7 +68,7 @@ def straw_man(dispatch: UUID, url: str) -> int:
 
 
 def _take(dispatch: UUID) -> list[Person]:
-    with transaction.atomic():
+    with engine_transaction(pipelined=True):
         found = rows(TAKE, [dispatch], prepare=True)
         if not found:
             return []
@@ -98,7 +99,7 @@ def _write_back(dispatch: UUID, results: list[tuple[int, int]]) -> None:
     if not results:
         return
     batches, positions = (numbers(column) for column in zip(*results, strict=True))
-    with transaction.atomic():
+    with engine_transaction(pipelined=True):
         run(WRITE, [batches, positions, dispatch], prepare=True)
     results.clear()
 
