@@ -179,7 +179,7 @@ def with_appended_results() -> Iterator[None]:
 
 @contextmanager
 def with_audit_per_message() -> Iterator[None]:
-    """An entry of the audit log for each answer, in its commit, which is none of a pipeline then."""
+    """An entry of the audit log for each answer, in its commit: one of Django's, then."""
     from messengers.engine import ledger, worker
 
     record = ledger.record
