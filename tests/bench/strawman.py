@@ -15,7 +15,7 @@ from django.db import connection
 
 from messengers.contract import HttpRequest, HttpResponse
 from messengers.engine.pace import FEWEST
-from messengers.sql import engine_transaction, numbers, rows, run
+from messengers.sql import engine_transaction, ids, numbers, rows, run
 from messengers.transports.http import HttpTransport
 from privacy.vault import KeyRing, Where
 from tests.bench.world import TEXT
@@ -31,8 +31,9 @@ TAKE = """
                   ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id"""
 READ = """
     SELECT d.position, d.id, a.id, a.subject, a.sealed, a.profile_sealed
-      FROM messengers_delivery d JOIN messengers_address a ON a.id = d.address
-     WHERE d.dispatch_id = %s AND d.batch_id = %s ORDER BY d.position"""
+      FROM unnest(%s::uuid[], %s::bigint[]) AS ours (dispatch, batch)
+      JOIN messengers_delivery d ON d.dispatch_id = ours.dispatch AND d.batch_id = ours.batch
+      JOIN messengers_address a ON a.id = d.address ORDER BY d.position"""
 WRITE = """
     UPDATE messengers_delivery d
        SET status = 'accepted', attempts = 1, changed_at = clock_timestamp()
@@ -72,11 +73,12 @@ def _take(dispatch: UUID) -> list[Person]:
         found = rows(TAKE, [dispatch], prepare=True)
         if not found:
             return []
-        people = rows(READ, [dispatch, found[0][0]], prepare=True, binary=True)
+        batch = found[0][0]
+        people = rows(READ, [ids([dispatch]), numbers([batch])], prepare=True, binary=True)
     ring = KeyRing.load({row[3] for row in people})
     phones = ring.opener("messengers_address", "sealed")
     profiles = ring.opener("messengers_address", "profile_sealed")
-    batch, opened = found[0][0], []
+    opened = []
     for position, _, address, subject, sealed, profile in people:
         names = orjson.loads(profiles(subject, address, profile))
         phone = phones(subject, address, sealed).decode()
