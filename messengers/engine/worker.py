@@ -255,18 +255,14 @@ class Worker:
             return True
         return window.has_room(self.batches)
 
-    def _must_write(self) -> bool:
-        now = time.monotonic()
-        return any(b.results or b.is_drained or now >= b.renew_at for b in self.batches)
-
     def _commit(self) -> None:
         """Record and intend in one transaction; send only when it has been committed."""
         started = time.monotonic()
         self._testify()
         intents = self._build()
-        if not intents and not self._must_write():
+        held = self._concerned(intents)
+        if not held:
             return
-        held = [batch for batch in self.batches if not batch.is_fenced]
         try:
             with engine_transaction(pipelined=True):
                 facts, gates = ledger.ask(held, self.epoch, intents)
@@ -287,6 +283,19 @@ class Worker:
         # Of what we still work on, there is more.
         if done := done - {batch.dispatch for batch in self.batches}:
             finish(done)
+
+    def _concerned(self, intents: list[Intent]) -> list[OpenBatch]:
+        """The batches this commit has something to say of; the others keep lease and wire.
+
+        One that waits for a slow answer alone must not be written with each commit of the others.
+        """
+        now, chosen = time.monotonic(), {intent.batch for intent in intents}
+        return [
+            batch
+            for batch in self.batches
+            if not batch.is_fenced
+            and (batch in chosen or batch.results or batch.is_drained or now >= batch.renew_at)
+        ]
 
     def _build(self) -> list[Intent]:
         """The requests of those who come next. Who cannot be written to has a result at once."""

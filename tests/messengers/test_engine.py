@@ -1,5 +1,6 @@
 """The engine against a provider on loopback, with real connections: each transition, one by one."""
 
+import math
 import multiprocessing
 import threading
 import time
@@ -14,13 +15,16 @@ from django.utils import timezone
 
 from messengers import instance, media, stopping
 from messengers.adapters.simulator import Simulator
-from messengers.contract import Content, Image
+from messengers.contract import Content, HttpRequest, Image
 from messengers.engine import run, sweep
-from messengers.engine.open_batches import Values
+from messengers.engine.open_batches import Intent, OpenBatch, Recipient, Result, Values
+from messengers.engine.outcomes import Verdict
+from messengers.engine.worker import Worker
 from messengers.errors import NotTheSameInstance
 from messengers.gates import close_gates
 from messengers.models import Batch, Channel, Delivery, Dispatch, Gate, InboundEvent
 from messengers.outbox import cancel, counts, pause, reply, resume, retry_failed
+from privacy.ids import uuid7
 from privacy.vault import KeystoreDown, read_link, shred_all
 from tests.messengers.house import (
     SYSTEM,
@@ -777,3 +781,22 @@ def rename(address, name: str) -> None:
 
     set_profile(address, Profile(name))
     assert phone(1)
+
+
+def test_a_batch_that_waits_for_a_slow_answer_is_not_written_with_the_others() -> None:
+    def batch(number: int, **facts: Any) -> OpenBatch:
+        made = OpenBatch(number, uuid7(), uuid7(), 0, number, **({"renew_at": math.inf} | facts))
+        made.wire[0] = person
+        return made
+
+    person = Recipient(0, 1, None, 0)
+    slow, chosen, answered = batch(1), batch(2), batch(3)
+    answered.results.append(Result(person, Verdict("accepted")))
+    drained, due, fenced = batch(4), batch(5, renew_at=0.0), batch(6, is_fenced=True)
+    drained.wire.clear()
+    fenced.results.append(Result(person, Verdict("accepted")))
+    worker = Worker(uuid7(), 0.0)
+    worker.batches = [slow, chosen, answered, drained, due, fenced]
+    request = HttpRequest("POST", "http://127.0.0.1:9")
+
+    assert worker._concerned([Intent(chosen, person, request)]) == [chosen, answered, drained, due]
