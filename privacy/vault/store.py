@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, transaction
+from psycopg.pq import Format
 
 from privacy.durable import durably
 from privacy.vault.errors import KeystoreDown
@@ -41,14 +42,10 @@ def _run(statement: Callable[[], T]) -> T:
 
 
 def _fetch(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
-    connection = connections[ALIAS]
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        # In binary: ids and keys need not be spelled out and read again.
-        found: list[tuple[Any, ...]] = connection.connection.execute(
-            sql, params, binary=True
-        ).fetchall()
-        return found
+    with connections[ALIAS].cursor() as cursor:
+        cursor.cursor.format = Format.BINARY  # ids and keys need not be spelled out and read again
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
 
 
 def _change(sql: str, params: Sequence[Any]) -> int:
