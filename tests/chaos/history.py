@@ -44,6 +44,15 @@ class Intent(NamedTuple):
     order: int = 0  # tells writes of one commit apart
 
 
+class GivenBack(NamedTuple):
+    """One position taken off the wire again, with or without a result."""
+
+    at: float
+    delivery: int
+    token: int
+    order: int = 0
+
+
 class Change(NamedTuple):
     """One write to a delivery, also one that leaves its status as it was."""
 
@@ -106,6 +115,7 @@ class History:
     rows: list[Row] = field(default_factory=list)
     arrivals: list[Arrival] = field(default_factory=list)
     intents: list[Intent] = field(default_factory=list)
+    given_back: list[GivenBack] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     gates: list[GateMove] = field(default_factory=list)
     consents: list[Consent] = field(default_factory=list)

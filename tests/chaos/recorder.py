@@ -18,6 +18,7 @@ from tests.chaos.history import (
     Change,
     Consent,
     GateMove,
+    GivenBack,
     History,
     Intent,
     Row,
@@ -34,6 +35,10 @@ CREATE FUNCTION chaos_batches() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINE
     SELECT 'intent', n.id, n.token,
            ARRAY(SELECT p FROM unnest(n.on_wire) AS p WHERE p <> ALL (o.on_wire)), n.lease_until
       FROM fresh n JOIN old o USING (id) WHERE NOT n.on_wire <@ o.on_wire;
+    INSERT INTO chaos_log (kind, number, token, positions)
+    SELECT 'back', o.id, o.token,
+           ARRAY(SELECT p FROM unnest(o.on_wire) AS p WHERE p <> ALL (n.on_wire))
+      FROM fresh n JOIN old o USING (id) WHERE NOT o.on_wire <@ n.on_wire;
     RETURN NULL;
 END $$;
 CREATE TRIGGER chaos AFTER UPDATE ON messengers_batch REFERENCING OLD TABLE AS old
@@ -59,6 +64,11 @@ INTENTS = f"""
       FROM chaos_log l CROSS JOIN unnest(l.positions) AS p
       JOIN messengers_delivery d ON d.batch_id = l.number AND d.position = p
      WHERE l.kind = 'intent' AND l.id > %s"""
+GIVEN_BACK = f"""
+    SELECT {COMMITTED.format("l.xid")}, d.id, l.token, l.id
+      FROM chaos_log l CROSS JOIN unnest(l.positions) AS p
+      JOIN messengers_delivery d ON d.batch_id = l.number AND d.position = p
+     WHERE l.kind = 'back' AND l.id > %s"""
 CHANGES = f"""
     SELECT {COMMITTED.format("xid")}, number, was, is_now, cause, id FROM chaos_log
      WHERE kind = 'change' AND id > %s"""
@@ -132,6 +142,7 @@ def read(
     history.rows = [Row(row[0], people[row[1]], *row[2:]) for row in rows]
     history.arrivals = list(_arrivals(provider_log))
     history.intents = [Intent(*row) for row in _rows(INTENTS, [since])]
+    history.given_back = [GivenBack(*row) for row in _rows(GIVEN_BACK, [since])]
     history.changes = [Change(*row) for row in _rows(CHANGES, [since])]
     history.gates = [GateMove(*row) for row in _rows(GATES, [since])]
     history.consents = [Consent(*row) for row in _rows(CONSENTS)]

@@ -9,7 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
-from tests.chaos.history import Change, History, Intent, Violation
+from tests.chaos.history import Change, GivenBack, History, Intent, Violation
 
 Rule = Callable[[History], Iterator[str]]
 RULES: dict[str, Rule] = {}
@@ -101,15 +101,28 @@ def every_write_is_guarded(history: History) -> Iterator[str]:
 
 @rule("I4")
 def one_open_attempt_at_a_time(history: History) -> Iterator[str]:
-    """A second intent comes only after the first one has its result.
+    """A second intent comes only after the first one has its result, or was given back uncalled.
 
-    The holder of a token may intend anew what it never called: a commit had failed.
+    The holder of a token may intend anew what it never called, or give it back: a commit whose
+    success nobody heard of.
     """
-    for delivery, steps in _steps(history).items():
+    called = {(arrival.delivery, arrival.token) for arrival in history.arrivals}
+    steps: dict[int, list[Intent | Change | GivenBack]] = defaultdict(list)
+    known: list[Intent | Change | GivenBack] = [
+        *history.changes,
+        *history.intents,
+        *history.given_back,
+    ]
+    for step in sorted(known, key=_moment):
+        steps[step.delivery].append(step)
+    for delivery, theirs in steps.items():
         open_token = None
-        for step in steps:
-            if not isinstance(step, Intent):
+        for step in theirs:
+            if isinstance(step, Change):
                 open_token = None if step.old == "queued" else open_token
+            elif isinstance(step, GivenBack):
+                if step.token == open_token and (delivery, step.token) not in called:
+                    open_token = None
             elif open_token not in (None, step.token):
                 yield (
                     f"delivery {delivery}: intent of token {step.token} while that of"
@@ -263,9 +276,13 @@ def _steps(history: History) -> dict[int, list[Intent | Change]]:
     """Delivery -> its intents and changes as they were committed; results before new intents."""
     steps: dict[int, list[Intent | Change]] = defaultdict(list)
     both: list[Intent | Change] = [*history.changes, *history.intents]
-    for step in sorted(both, key=lambda step: (step.at, step.order)):
+    for step in sorted(both, key=_moment):
         steps[step.delivery].append(step)
     return steps
+
+
+def _moment(step: Intent | Change | GivenBack) -> tuple[float, int]:
+    return step.at, step.order
 
 
 def _leads(change: Change) -> bool:

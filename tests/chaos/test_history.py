@@ -12,6 +12,7 @@ from tests.chaos.history import (
     Change,
     Consent,
     GateMove,
+    GivenBack,
     History,
     Intent,
     Row,
@@ -107,6 +108,12 @@ def twice_open(history: History) -> None:
     history.intents.append(Intent(10.1, 1, 9, 13.1, order=3))
 
 
+def given_back_though_it_was_called(history: History) -> None:
+    """Its call had arrived, and its holder gave it back as if it had never left."""
+    history.given_back.append(GivenBack(10.05, 1, 7, order=3))
+    history.intents.append(Intent(10.1, 1, 9, 13.1, order=3))
+
+
 def missing(history: History) -> None:
     history.counts.append({"queued": 1, "accepted": 2})
 
@@ -199,6 +206,7 @@ def told_too_much(history: History) -> None:
         (not_on_the_wire, "I3", "was not on the wire"),
         (never_arrived, "I3", "never arrived: lost"),
         (twice_open, "I4", "intent of token 9 while that of 7 was open"),
+        (given_back_though_it_was_called, "I4", "intent of token 9 while that of 7 was open"),
         (missing, "I5", "sum to 3 of 4"),
         (miscounted, "I5", "reported"),
         (doubled, "I6", "arrived 2 times: doubled"),
@@ -246,6 +254,17 @@ def test_violations_name_nobody() -> None:
 
     assert check(history)
     assert not any(person in str(one) for one in check(history) for person in PEOPLE.values())
+
+
+def test_what_was_intended_and_never_called_may_be_given_back() -> None:
+    """A commit whose success its worker did not hear of, just before its time was over."""
+    history = clean()
+    history.intents.append(Intent(9.0, 4, 5, 12.0, order=0))
+    assert {found.rule for found in check(history)} == {"I4"}
+
+    history.given_back.append(GivenBack(9.5, 4, 5, order=0))
+
+    assert check(history) == []
 
 
 def test_what_a_person_decided_to_send_again_is_no_violation() -> None:
