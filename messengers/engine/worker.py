@@ -272,6 +272,8 @@ class Worker:
                 closed, done = self._renew_or_close(facts, mine)
         except (OperationalError, InterfaceError):
             self._undo(intents)
+            for batch in held:
+                batch.renew_at = 0.0  # what was said of its lease and wire is said again
             raise
         # Nothing that can fail may come between the commit and the calls; and after a very slow
         # commit nothing is sent, because its lease might end before the call does.

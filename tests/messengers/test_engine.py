@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from messengers import instance, media, stopping
@@ -19,6 +20,7 @@ from messengers.contract import Content, HttpRequest, Image
 from messengers.engine import run, sweep
 from messengers.engine.open_batches import Intent, OpenBatch, Recipient, Result, Values
 from messengers.engine.outcomes import Verdict
+from messengers.engine.pace import Pace
 from messengers.engine.worker import Worker
 from messengers.errors import NotTheSameInstance
 from messengers.gates import close_gates
@@ -800,3 +802,22 @@ def test_a_batch_that_waits_for_a_slow_answer_is_not_written_with_the_others() -
     request = HttpRequest("POST", "http://127.0.0.1:9")
 
     assert worker._concerned([Intent(chosen, person, request)]) == [chosen, answered, drained, due]
+
+
+def test_what_a_failed_commit_said_of_a_batch_is_said_again(monkeypatch) -> None:
+    """Perhaps it was committed: then the row names people on the wire who were never called."""
+    batch: Any = OpenBatch(1, uuid7(), uuid7(), 0, 1)
+    batch.line = Mock(pace=Pace())
+    batch.wire[0] = Recipient(0, 1, None, 0)
+    worker = Worker(uuid7(), math.inf)
+    worker.batches = [batch]
+
+    def broken(**_: object) -> None:
+        batch.renew_at = math.inf  # as the commit does, before it fails
+        raise OperationalError
+
+    monkeypatch.setattr("messengers.engine.worker.engine_transaction", broken)
+    with pytest.raises(OperationalError):
+        worker._commit()
+
+    assert worker._concerned([]) == [batch]
