@@ -19,11 +19,12 @@ RUN_SECONDS = 240.0
 pytestmark = pytest.mark.slow
 
 
-def play(folder: Path) -> dict[str, dict[str, Any]]:
+def play(folder: Path, *engines: str) -> dict[str, dict[str, Any]]:
     """What each engine has done, by its name; on clusters of their own, because those die, too."""
-    result = folder / "result.json"
+    result = folder / f"{len(list(folder.iterdir()))}.json"
+    chosen = ["--engines", *engines] if engines else []
     done = subprocess.run(
-        [sys.executable, "-m", "tests.chaos.run", "--json", str(result)],
+        [sys.executable, "-m", "tests.chaos.run", "--json", str(result), *chosen],
         cwd=PROJECT,
         env=clean(),
         capture_output=True,
@@ -48,6 +49,9 @@ def test_nobody_is_lost_or_written_to_twice_and_broken_engines_are_caught(tmp_pa
     assert figures["doubts by our crashes"] > 0
     assert figures["stops"] > 0
     assert figures["receipts"] > figures["arrived"] / 2
+    # Nine seeds in ten are promised for each of these; two that see nothing are one in a hundred.
+    if missed := [mutant for mutant in MUTANTS if not rounds[mutant]["violations"]]:
+        rounds |= play(tmp_path, *missed)
     for mutant in MUTANTS:
         assert rounds[mutant]["violations"], mutant
 
