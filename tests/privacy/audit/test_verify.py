@@ -164,6 +164,7 @@ def swap(house: SimpleNamespace, one: int, other: int, *, hashes: bool) -> None:
 
 
 Crime = Callable[[SimpleNamespace], object]
+ANOTHER = "set_byte(hash, 3, get_byte(hash, 3) # 255)"  # whatever stood there
 CRIMES: dict[str, tuple[Crime, list[str]]] = {
     "a byte of an entry": (
         lambda h: run(f"UPDATE {ENTRY} SET entry = set_byte(entry, 9, 66) WHERE id = %s", h.ids[7]),
@@ -219,7 +220,7 @@ CRIMES: dict[str, tuple[Crime, list[str]]] = {
         ],
     ),
     "a byte of the stored tree": (
-        lambda h: run("UPDATE privacy_node SET hash = set_byte(hash, 3, 7) WHERE pos = 1"),
+        lambda h: run(f"UPDATE privacy_node SET hash = {ANOTHER} WHERE pos = 1"),
         ["audit 256 to 511: other hashes than when placed"],
     ),
     "a byte of a checkpoint": (
