@@ -10,14 +10,14 @@ The order of its statements is what the promises rest on:
 4. Write answers, positions on the wire and the new end of the lease.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from messengers.engine.open_batches import Intent, OpenBatch, Result
 from messengers.engine.outcomes import FOOTER_MISSING, Verdict
-from messengers.outbox.control import RECOUNT, Batches, places, recount
+from messengers.outbox.control import places, recount
 from messengers.sql import ask as ask_rows
 from messengers.sql import hashes, ids, numbers, rows, run, words
 from privacy.vault import keyed_hash
@@ -272,11 +272,11 @@ def renew(batches: Sequence[OpenBatch], lease_seconds: Sequence[float]) -> None:
 
 
 def close(
-    batches: Batches, *, is_lost: bool = False, wait_seconds: float = 0.0
+    batches: Mapping[int, UUID], *, is_lost: bool = False, wait_seconds: float = 0.0
 ) -> list[tuple[int, UUID, str]]:
     """Give batches back, or mark them done; they are locked. Returns (id, dispatch, status).
 
-    `batches`: their ids, with their dispatches where the caller knows them.
+    `batches`: their ids with their dispatches.
     """
     named = places(batches)
     if not named:
@@ -284,7 +284,7 @@ def close(
     run(END_LEFTOVERS, named, prepare=True)
     how = {"wait": wait_seconds, "is_lost": is_lost}
     found = rows(CLOSE, named | how, prepare=True)
-    run(RECOUNT, named, prepare=True)
+    recount(batches)
     return [(row[0], row[1], row[2]) for row in found]
 
 

@@ -17,8 +17,6 @@ from messengers.models import Dispatch
 from messengers.sql import ids, numbers, rows, run
 from privacy.durable import durably
 
-Batches = Collection[int] | Mapping[int, UUID]
-
 LOCK_OPEN = """
     SELECT id FROM messengers_batch
      WHERE dispatch_id = %s AND status <> 'done' ORDER BY id FOR UPDATE"""
@@ -41,7 +39,6 @@ END_ROWS = """
 END_BATCHES = """
     UPDATE messengers_batch SET status = 'done'
      WHERE dispatch_id = %s AND status IN ('waiting', 'held') RETURNING id"""
-DISPATCHES = "SELECT id, dispatch_id FROM messengers_batch WHERE id = ANY(%s::bigint[])"
 # Once for each batch when it closes, so that no page ever has to read the rows for it.
 RECOUNT = """
     UPDATE messengers_batch b
@@ -153,19 +150,17 @@ def finish(dispatch_ids: Collection[UUID]) -> int:
     return run(FINISH, [ids(dispatch_ids)], prepare=True)
 
 
-def recount(batches: Batches) -> None:
-    """Derive the counts of batches anew. They are locked, and not being worked on."""
+def recount(batches: Mapping[int, UUID]) -> None:
+    """Derive the counts of batches anew: their ids with their dispatches.
+
+    They are locked, and not being worked on.
+    """
     if named := places(batches):
         run(RECOUNT, named, prepare=True)
 
 
-def places(batches: Batches) -> dict[str, Any]:
-    """What a statement is told of batches, to find their deliveries; empty where there are none.
-
-    `batches`: their ids, with their dispatches where the caller knows them.
-    """
-    if not isinstance(batches, Mapping):
-        batches = dict(rows(DISPATCHES, [numbers(batches)]))
+def places(batches: Mapping[int, UUID]) -> dict[str, Any]:
+    """What a statement is told of batches, to find their deliveries; empty where there are none."""
     if not batches:
         return {}
     return {

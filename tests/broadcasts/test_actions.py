@@ -251,7 +251,7 @@ def settle_all(broadcast, *statuses, cause=""):
         batch.save()
     from messengers.outbox.control import recount
 
-    recount([batch.pk for batch in dispatch.batches.all()])
+    recount({batch.pk: dispatch.pk for batch in dispatch.batches.all()})
     Dispatch.objects.filter(pk=dispatch.pk).update(status="finished", finished_at=timezone.now())
 
 

@@ -46,7 +46,7 @@ def doubtful(running):
     settle_all(running, "accepted", "in_doubt", "in_doubt", cause="timeout")
     ours = Delivery.objects.filter(status="in_doubt").first()
     Delivery.objects.filter(pk=ours.pk).update(cause="worker_lost")
-    outbox.control.recount([ours.batch_id])
+    outbox.control.recount({ours.batch_id: ours.dispatch_id})
     actions.follow_dispatches(timezone.now())
     running.refresh_from_db()
     return running

@@ -81,7 +81,7 @@ def settle(row: Broadcast, **states: int) -> None:
     for batch in first:
         batch.status = "done"
         batch.save(update_fields=["status"])
-    outbox.control.recount([batch.id for batch in first])
+    outbox.control.recount({batch.id: batch.dispatch_id for batch in first})
 
 
 def judge(row: Broadcast, after: timedelta = timedelta()) -> Broadcast:

@@ -71,7 +71,7 @@ def test_every_delivery_is_counted_once_while_it_is_sent_and_afterwards(client, 
     }
     assert found['jawort_batches{status="working"}'] == 1
 
-    ledger.close([batch.id])
+    ledger.close({batch.id: batch.dispatch})
     found = numbers(client)
     assert found['jawort_deliveries{state="queued"}'] == 2  # nobody lost the lease: it waits again
     assert found['jawort_doubts{cause="worker_lost"}'] == 1

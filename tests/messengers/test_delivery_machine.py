@@ -199,7 +199,7 @@ class Deliveries(RuleBasedStateMachine):
         self.held.remove(held)
         with engine_transaction():
             if ledger.lock([held.batch], self.epoch).holds(held.batch):
-                ledger.close([held.batch.id])
+                ledger.close({held.batch.id: held.batch.dispatch})
                 self.end_leftovers(held.batch.id)
         self.finished()
 

@@ -111,7 +111,7 @@ class History:
             with transaction.atomic():
                 if batch.id in ledger.lock([batch], self.epoch).ours:
                     ledger.record([batch])
-                    ledger.close([batch.id])
+                    ledger.close({batch.id: batch.dispatch})
             self.held.remove(batch)
         finish([self.dispatch.id])
 

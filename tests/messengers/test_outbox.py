@@ -271,7 +271,7 @@ def test_causes_and_times_are_counted(db: None) -> None:
     Delivery.objects.filter(position=0).update(status="failed", cause="policy_window")
     with connection.cursor() as cursor:
         cursor.execute("UPDATE messengers_delivery SET changed_at = '2026-11-21 20:00:30+00'")
-    recount([batch.id for batch in dispatch.batches.all()])
+    recount({batch.id: dispatch.id for batch in dispatch.batches.all()})
 
     assert causes(dispatch.id) == [("in_doubt", "worker_lost", 2), ("failed", "policy_window", 1)]
     over_time = [(at.isoformat(), status, n) for at, status, n in results_over_time(dispatch.id)]

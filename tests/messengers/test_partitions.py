@@ -46,7 +46,7 @@ def old(db: None) -> Callable[..., Dispatch]:
         Delivery.objects.filter(dispatch=dispatch).update(status="accepted")
         known = {"status": "finished", "finished_at": finished, **facts}
         Dispatch.objects.filter(id=dispatch.id).update(**known)
-        control.recount([batch.id for batch in dispatch.batches.all()])
+        control.recount({batch.id: dispatch.id for batch in dispatch.batches.all()})
         return dispatch
 
     return make

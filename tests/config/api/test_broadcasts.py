@@ -115,7 +115,7 @@ def test_doubts_are_told_with_who_lost_the_answer(program: Client, path: str) ->
     settle_all(Broadcast.objects.get(), "accepted", "in_doubt", "in_doubt", cause="timeout")
     ours = Delivery.objects.filter(status="in_doubt")[0]
     Delivery.objects.filter(pk=ours.pk).update(cause="worker_lost")
-    recount([ours.batch_id])
+    recount({ours.batch_id: ours.dispatch_id})
 
     told = json(program, "get", f"{path}results/")[1]
 
