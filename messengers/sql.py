@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg import Connection
+from psycopg import Connection, OperationalError
 
 from privacy.durable import DURABLY
 
@@ -92,9 +92,20 @@ def engine_transaction(*, pipelined: bool = False) -> Iterator[None]:
 
 @contextmanager
 def _pipeline(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """psycopg's own block waits for the server after BEGIN and before COMMIT, too."""
     raw = connection.connection
-    with connection.wrap_database_errors, raw.pipeline(), raw.transaction():
-        yield
+    with connection.wrap_database_errors:
+        try:
+            with raw.pipeline():
+                raw.execute("BEGIN")
+                yield
+                ended = raw.execute("COMMIT")
+            if ended.statusmessage != "COMMIT":
+                raise OperationalError(f"COMMIT was answered by {ended.statusmessage}.")
+        except BaseException:
+            if not raw.closed:
+                raw.rollback()
+            raise
 
 
 def forget_plans() -> None:
