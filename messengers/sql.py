@@ -130,6 +130,11 @@ def ids(values: Iterable[UUID]) -> str:
     return "{" + ",".join([f"{value.int:032x}" for value in values]) + "}"
 
 
+def keys(values: Iterable[bytes]) -> str:
+    """An array of UUIDs that are known by their 16 bytes."""
+    return "{" + ",".join([value.hex() for value in values]) + "}"
+
+
 def words(values: Iterable[str]) -> str:
     """An array of texts."""
     return "{" + ",".join([_quoted(value) for value in values]) + "}"

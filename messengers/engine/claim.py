@@ -1,6 +1,8 @@
 """Taking batches: the next due ones of a channel, with everything needed to send them."""
 
 from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import orjson
@@ -33,15 +35,17 @@ TAKE = """
      WHERE id = ANY(%s::bigint[])
  RETURNING id, dispatch_id, channel_id, priority, token"""
 # Dispatches are ordered by time, so a range of them names their months: plans that are made once
-# open no others.
+# open no others. Ids come as their bytes: three UUIDs take longer to make than all the rest. The
+# gates are of interest here only where there is a footer that some of them demand.
 RECIPIENTS = """
-    SELECT d.batch_id, d.position, d.id, d.gate, d.attempts, d.values_sealed,
-           a.id, a.subject, a.sealed, a.profile_sealed, coalesce(g.needs_footer, false)
+    SELECT d.batch_id, d.position, d.id, uuid_send(d.gate), d.attempts, d.values_sealed,
+           uuid_send(a.id), uuid_send(a.subject), a.sealed, a.profile_sealed,
+           coalesce(g.needs_footer, false)
       FROM unnest(%(batches)s::bigint[], %(dispatches)s::uuid[]) AS ours (batch, dispatch)
       JOIN messengers_delivery d ON d.dispatch_id = ours.dispatch AND d.batch_id = ours.batch
        AND d.dispatch_id BETWEEN %(first)s AND %(last)s
       LEFT JOIN messengers_address a ON a.id = d.address
-      LEFT JOIN messengers_gate g ON g.id = d.gate
+      LEFT JOIN messengers_gate g ON %(has_footer)s AND g.id = d.gate
      WHERE d.status = 'queued'
        AND (d.next_at IS NULL OR d.next_at <= clock_timestamp())
      ORDER BY d.batch_id, d.position"""
@@ -75,30 +79,41 @@ def _chosen(found: list[Row], want: int) -> list[int]:
     return chosen
 
 
-def load(batches: list[OpenBatch], common: dict[UUID, dict[str, str]]) -> None:
-    """Read and open the people of these batches. `common` holds values of each dispatch.
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What is the same for everybody of a dispatch; it never changes."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    has_footer: bool = True  # its content has one, for those whose gates demand it
+
+
+def load(batches: list[OpenBatch], common: Mapping[UUID, Common]) -> None:
+    """Read and open the people of these batches. `common` is what is known of each dispatch.
 
     Raises `KeystoreDown`; then nothing was loaded and the batches have to be given back.
     """
-    found = _recipients(batches) if batches else []
-    ring = KeyRing.load(row[7] for row in found if row[7] is not None)
+    dispatches = {batch.dispatch: common.get(batch.dispatch, Common()) for batch in batches}
+    has_footer = any(known.has_footer for known in dispatches.values())
+    found = _recipients(batches, has_footer=has_footer) if batches else []
+    ring = KeyRing.of(row[7] for row in found if row[7] is not None)
     by_batch: dict[int, list[Row]] = defaultdict(list)
     for row in found:
         by_batch[row[0]].append(row)
     for batch in batches:
         theirs = by_batch[batch.id]
-        opener = _Opener(ring, batch.dispatch, common.get(batch.dispatch, {}))
+        opener = _Opener(ring, batch.dispatch, dispatches[batch.dispatch].values)
         attempts = seal_attempts([row[2] for row in theirs], batch.token)
         batch.ready.extend(map(opener.recipient, theirs, attempts))
 
 
-def _recipients(batches: list[OpenBatch]) -> list[Row]:
+def _recipients(batches: list[OpenBatch], *, has_footer: bool) -> list[Row]:
     dispatches = [batch.dispatch for batch in batches]
     ours = {
         "batches": numbers(batch.id for batch in batches),
         "dispatches": ids(dispatches),
         "first": min(dispatches),
         "last": max(dispatches),
+        "has_footer": has_footer,
     }
     with engine_transaction(pipelined=True):
         return rows(RECIPIENTS, ours, prepare=True, binary=True)
@@ -107,7 +122,7 @@ def _recipients(batches: list[OpenBatch]) -> list[Row]:
 class _Opener:
     """Makes recipients of one dispatch's rows."""
 
-    def __init__(self, ring: KeyRing, dispatch: UUID, common: dict[str, str]) -> None:
+    def __init__(self, ring: KeyRing, dispatch: UUID, common: Mapping[str, str]) -> None:
         self.ring = ring
         self.dispatch = dispatch
         self.common = common
@@ -128,7 +143,8 @@ class _Opener:
             if profile is not None:
                 given.update(orjson.loads(self.open_profile(subject, address, profile)))
             if values is not None:
-                opened = self.ring.open(subject, values_place(self.dispatch), values)
+                place = values_place(self.dispatch)
+                opened = self.ring.open(UUID(bytes=subject), place, values)
                 given.update(orjson.loads(opened))
         except (SealBroken, ValueError):
             recipient.problem = "unreadable"

@@ -92,6 +92,11 @@ class Effects:
 
     def note(self, line: Line, batch: OpenBatch, recipient: Recipient, verdict: Verdict) -> None:
         channel = batch.channel
+        if verdict.status == "accepted":
+            self._accepted(line, channel)
+            return
+        if verdict.status == "in_doubt":
+            self.tallies[channel].count(is_doubt=True)
         match verdict.effect:
             case Effect.PAUSE_CHANNEL | Effect.PAUSE_APP:
                 line.has_setbacks = True
@@ -104,11 +109,7 @@ class Effects:
             case Effect.PAUSE_DISPATCH:
                 self.dispatches[batch.dispatch] = verdict.cause
             case Effect.BOUNCED | Effect.OPTED_OUT:
-                self._close(recipient.gate, verdict.effect)
-        if verdict.status == "accepted":
-            self._accepted(line, channel)
-        elif verdict.status == "in_doubt":
-            self.tallies[channel].count(is_doubt=True)
+                self._close(recipient.gate_id, verdict.effect)
 
     def _accepted(self, line: Line, channel: UUID) -> None:
         """Of interest to the channel's row only where something was wrong before."""

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from messengers.engine.open_batches import Intent, OpenBatch, Result
-from messengers.engine.outcomes import FOOTER_MISSING, Verdict
-from messengers.outbox.control import places, recount
+from messengers.engine.open_batches import Intent, OpenBatch, Recipient, Result
+from messengers.engine.outcomes import ACCEPTED, FOOTER_MISSING, Verdict
+from messengers.outbox.control import COUNTED, places, recount
 from messengers.sql import ask as ask_rows
-from messengers.sql import hashes, ids, numbers, rows, run, words
+from messengers.sql import hashes, ids, keys, numbers, rows, run, words
 from privacy.vault import keyed_hash
 
 Told = tuple[OpenBatch, Sequence[Result]]
@@ -40,9 +40,10 @@ READ = """
                AND (paused_until IS NULL OR paused_until <= clock_timestamp())),
            EXISTS (SELECT 1 FROM messengers_instance WHERE epoch = %(epoch)s)"""
 OPEN_GATES = """
-    SELECT id, needs_footer FROM messengers_gate
+    SELECT uuid_send(id), needs_footer FROM messengers_gate
      WHERE id = ANY(%s::uuid[]) AND is_open ORDER BY id FOR SHARE SKIP LOCKED"""
-OTHER_GATES = "SELECT id, is_open, reason FROM messengers_gate WHERE id = ANY(%s::uuid[])"
+OTHER_GATES = """
+    SELECT uuid_send(id), is_open, reason FROM messengers_gate WHERE id = ANY(%s::uuid[])"""
 # The dispatches are named twice: in the join for the index, and as a range (they are ordered by
 # time), with which a plan that was made once opens their months and no others.
 RESULTS = """
@@ -89,24 +90,21 @@ END_LEFTOVERS = """
      WHERE b.id = ANY(%(batches)s::bigint[]) AND s.status IN ('cancelled', 'expired')
        AND d.dispatch_id BETWEEN %(first)s AND %(last)s
        AND d.dispatch_id = b.dispatch_id AND d.batch_id = b.id AND d.status = 'queued'"""
-CLOSE = """
+# It is counted in the same reading.
+CLOSE = f"""
     UPDATE messengers_batch b
-       SET status = CASE WHEN left_over.n = 0 THEN 'done'
-                         WHEN left_over.dispatch_status = 'paused' THEN 'held'
+       SET status = CASE WHEN found.next_at IS NULL THEN 'done'
+                         WHEN s.status = 'paused' THEN 'held'
                          ELSE 'waiting' END,
-           lease_until = NULL, on_wire = '{}',
-           due_at = greatest(left_over.next_at,
+           lease_until = NULL, on_wire = '{{}}',
+           due_at = greatest(found.next_at,
                              clock_timestamp() + make_interval(secs => %(wait)s::float8)),
-           losses = CASE WHEN %(is_lost)s THEN b.losses + 1 ELSE 0 END
-      FROM (SELECT o.id, s.status AS dispatch_status, count(d.id) AS n,
-                   min(coalesce(d.next_at, '-infinity')) AS next_at
-              FROM messengers_batch o JOIN messengers_dispatch s ON s.id = o.dispatch_id
-              LEFT JOIN messengers_delivery d
-                     ON d.dispatch_id BETWEEN %(first)s AND %(last)s
-                    AND d.dispatch_id = o.dispatch_id AND d.batch_id = o.id
-                    AND d.status = 'queued'
-             WHERE o.id = ANY(%(batches)s::bigint[]) GROUP BY o.id, s.status) AS left_over
-     WHERE b.id = left_over.id
+           losses = CASE WHEN %(is_lost)s THEN b.losses + 1 ELSE 0 END,
+           counts = coalesce(found.counts, b.counts), causes = coalesce(found.causes, '{{}}'),
+           minutes = coalesce(found.minutes, '{{}}')
+      FROM messengers_batch o JOIN messengers_dispatch s ON s.id = o.dispatch_id
+      LEFT JOIN ({COUNTED}) AS found ON found.batch_id = o.id
+     WHERE o.id = ANY(%(batches)s::bigint[]) AND b.id = o.id
  RETURNING b.id, b.dispatch_id, b.status"""
 
 
@@ -169,24 +167,27 @@ def _ask_facts(batches: Sequence[OpenBatch], epoch: UUID) -> Callable[[], Facts]
 
 @dataclass(slots=True)
 class Gates:
-    """The gates' answers: open and share-locked, closed with a reason, or neither just now.
+    """The gates' answers: open and share-locked, closed with a reason, or neither just now."""
 
-    By the numbers of their UUIDs, which are ten times as fast to look up as UUIDs.
-    """
+    open: dict[bytes, bool] = field(default_factory=dict)  # -> whether it needs the footer
+    closed: dict[bytes, str] = field(default_factory=dict)
 
-    open: dict[int, bool] = field(default_factory=dict)  # -> whether it needs the footer
-    closed: dict[int, str] = field(default_factory=dict)
+    def let(self, recipient: Recipient, *, is_bare: bool = False) -> bool:
+        """Whether this person may be written to now; `is_bare`: by a message without the footer."""
+        gate = recipient.gate
+        if gate is None:
+            return True
+        needs_footer = self.open.get(gate)
+        return needs_footer is False or (needs_footer is True and not is_bare)
 
-    def verdict(self, gate: UUID | None, *, is_bare: bool = False) -> Verdict | None:
+    def verdict(self, recipient: Recipient, *, is_bare: bool = False) -> Verdict | None:
         """Why this person must not be written to, or not without the footer; or None."""
+        gate = recipient.gate
         if gate is None:
             return None
-        if gate.int in self.closed:
-            return Verdict("suppressed", self.closed[gate.int], is_attempt=False)
-        return FOOTER_MISSING if is_bare and self.open.get(gate.int) else None
-
-    def lets(self, gate: UUID | None) -> bool:
-        return gate is None or gate.int in self.open
+        if gate in self.closed:
+            return Verdict("suppressed", self.closed[gate], is_attempt=False)
+        return FOOTER_MISSING if is_bare and self.open.get(gate) else None
 
 
 def ask_gates(intents: Iterable[Intent]) -> Gates:
@@ -198,21 +199,21 @@ def _ask_gates(intents: Iterable[Intent]) -> Callable[[], Gates]:
     asked = [gate for intent in intents if (gate := intent.recipient.gate) is not None]
     if not asked:
         return Gates
-    opened = ask_rows(OPEN_GATES, [ids(asked)], prepare=True, binary=True)
+    opened = ask_rows(OPEN_GATES, [keys(asked)], prepare=True, binary=True)
 
     def gates() -> Gates:
-        found = Gates({gate.int: needs_footer for gate, needs_footer in opened()})
-        if rest := [gate for gate in asked if gate.int not in found.open]:
+        found = Gates(dict(opened()))
+        if rest := [gate for gate in asked if gate not in found.open]:
             found.closed = _reasons(rest)
         return found
 
     return gates
 
 
-def _reasons(gates: Sequence[UUID]) -> dict[int, str]:
+def _reasons(gates: Sequence[bytes]) -> dict[bytes, str]:
     """Why these are closed; a gate that is open, and just being changed, is not among them."""
-    seen = {row[0].int: row for row in rows(OTHER_GATES, [ids(gates)], prepare=True)}
-    gone = {gate.int: "erased" for gate in gates if gate.int not in seen}
+    seen = {row[0]: row for row in rows(OTHER_GATES, [keys(gates)], prepare=True, binary=True)}
+    gone = {gate: "erased" for gate in gates if gate not in seen}
     return gone | {gate: reason for gate, (_, is_open, reason) in seen.items() if not is_open}
 
 
@@ -231,17 +232,11 @@ def record(batches: Iterable[OpenBatch]) -> None:
     for batch in batches:
         theirs: tuple[list[Result], list[Result]] = ([], [])
         for result in batch.results:
-            theirs[_is_plain(batch, result)].append(result)
+            theirs[result.verdict is ACCEPTED].append(result)
         others.append((batch, theirs[False]))
         accepted.append((batch, theirs[True]))
     _write(RECORD, others)
     _accept(accepted)
-
-
-def _is_plain(batch: OpenBatch, result: Result) -> bool:
-    """Whether it was accepted and nothing more is kept of that."""
-    verdict = result.verdict
-    return verdict.status == "accepted" and (batch.echoes_attempts or not verdict.provider_id)
 
 
 def _accept(told: Sequence[Told]) -> None:
@@ -272,20 +267,24 @@ def renew(batches: Sequence[OpenBatch], lease_seconds: Sequence[float]) -> None:
 
 
 def close(
-    batches: Mapping[int, UUID], *, is_lost: bool = False, wait_seconds: float = 0.0
+    batches: Mapping[int, UUID],
+    *,
+    is_lost: bool = False,
+    are_running: bool = False,
+    wait_seconds: float = 0.0,
 ) -> list[tuple[int, UUID, str]]:
     """Give batches back, or mark them done; they are locked. Returns (id, dispatch, status).
 
-    `batches`: their ids with their dispatches.
+    `batches`: their ids with their dispatches. `are_running`: none of these was ended, as was read
+    under the locks.
     """
     named = places(batches)
     if not named:
         return []
-    run(END_LEFTOVERS, named, prepare=True)
+    if not are_running:
+        run(END_LEFTOVERS, named, prepare=True)
     how = {"wait": wait_seconds, "is_lost": is_lost}
-    found = rows(CLOSE, named | how, prepare=True)
-    recount(batches)
-    return [(row[0], row[1], row[2]) for row in found]
+    return [(row[0], row[1], row[2]) for row in rows(CLOSE, named | how, prepare=True)]
 
 
 def _write(statement: str, told: Sequence[Told]) -> int:
@@ -324,9 +323,7 @@ def _repeated(words: Iterable[tuple[str, Sequence[Result]]]) -> str:
 def _ref(batch: OpenBatch, result: Result) -> bytes | None:
     """What is kept to match receipts by; nothing where they name our own attempt."""
     provider_id = result.verdict.provider_id
-    if not provider_id or batch.echoes_attempts:
-        return None
-    return provider_ref(batch.channel, provider_id)
+    return provider_ref(batch.channel, provider_id) if provider_id else None
 
 
 def provider_ref(channel: UUID, provider_id: str) -> bytes:

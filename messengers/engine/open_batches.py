@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -12,6 +12,7 @@ from django.conf import settings
 from messengers.contract import Call, Request
 from messengers.engine.lines import Line
 from messengers.engine.outcomes import Verdict
+from messengers.engine.pace import Flight
 from privacy.vault import sign_link
 
 LINK_LIFE = timedelta(days=30)
@@ -22,13 +23,13 @@ class Values(dict[str, str]):
 
     __slots__ = ("_gate",)
 
-    def __init__(self, given: Mapping[str, str], gate: UUID | None) -> None:
+    def __init__(self, given: Mapping[str, str], gate: bytes | None) -> None:
         super().__init__(given)
         self._gate = gate
 
     def __missing__(self, name: str) -> str:
         if self._gate is not None and name in LINKS:
-            return LINKS[name](self._gate)
+            return LINKS[name](UUID(bytes=self._gate))
         raise KeyError(name)
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -61,7 +62,7 @@ class Recipient:
 
     position: int
     delivery: int
-    gate: UUID | None
+    gate: bytes | None  # its id, as PostgreSQL sends it
     attempts: int
     address: str = field(default="", repr=False)
     values: Values | None = field(default=None, repr=False)
@@ -69,6 +70,10 @@ class Recipient:
     not_before: float = 0.0  # monotonic; its gate was being changed a moment ago
     needs_footer: bool = False  # as its gate said when the batch was loaded
     attempt: str = ""  # what the provider will see of (delivery, token)
+
+    @property
+    def gate_id(self) -> UUID | None:
+        return UUID(bytes=self.gate) if self.gate is not None else None
 
 
 @dataclass(slots=True)
@@ -96,7 +101,6 @@ class OpenBatch:
     is_stopped: bool = False  # take no more of it: paused, ended, or our time is over
     renew_at: float = 0.0  # monotonic; its lease is renewed no later
     line: Line = field(init=False, repr=False)  # set by the worker that took it
-    echoes_attempts: bool = False  # receipts name our attempt: no provider's id is kept
 
     @property
     def is_drained(self) -> bool:
@@ -108,21 +112,42 @@ class OpenBatch:
         self.ready.clear()
 
 
-@dataclass(slots=True)
+NOT_YET = Flight(0.0, 0)  # of what has not left
+
+
+@dataclass(slots=True, eq=False)
 class Intent:
-    """One position chosen to be sent with the next commit: a finished request, not yet allowed."""
+    """One position chosen to be sent with the next commit: a finished request, not yet allowed.
+
+    Once it is allowed this is the call on its way, too, unless a bulk call carries it.
+    """
 
     batch: OpenBatch
     recipient: Recipient
     call: Call | Request = field(repr=False)  # `Call` where a bulk call will carry it
     is_bare: bool = False  # a message to many without the footer: not for a gate that demands it
+    flight: Flight = NOT_YET
+
+    messages: ClassVar = 1
+
+    @property
+    def request(self) -> Request:
+        """Of one that no bulk call carries."""
+        return cast(Request, self.call)
 
 
 @dataclass(slots=True, eq=False)
-class Submission:
-    """One call on its way, and the positions whose answers it brings."""
+class Bulk:
+    """One call on its way for several intents of one batch."""
 
     batch: OpenBatch
-    positions: list[int]
+    intents: list[Intent]
     request: Request = field(repr=False)
-    is_bulk: bool = False
+    flight: Flight = NOT_YET
+
+    @property
+    def messages(self) -> int:
+        return len(self.intents)
+
+
+Submission = Intent | Bulk

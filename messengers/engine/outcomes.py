@@ -50,15 +50,24 @@ class Verdict:
 # What spreads the waits; a simulation seeds it.
 SPREAD = random.Random()
 
+# Of most messages there is nothing more to say than this.
+ACCEPTED = Verdict("accepted")
 # Section 7(3) no. 4 UWG: to these people nothing leaves that does not say how to object.
 FOOTER_MISSING = Verdict("suppressed", "footer_missing", is_attempt=False)
 
 
-def judge(answer: Answer | NotSent | Lost, attempts: int) -> Verdict:
-    """The verdict on an answer; `attempts` were made before this one."""
+def judge(
+    answer: Answer | NotSent | Lost, attempts: int, *, echoes_attempts: bool = False
+) -> Verdict:
+    """The verdict on an answer; `attempts` were made before this one.
+
+    Where receipts name our own attempts, no provider's id is kept.
+    """
+    if isinstance(answer, Accepted):
+        if echoes_attempts or not answer.provider_id:
+            return ACCEPTED
+        return Verdict("accepted", provider_id=answer.provider_id)
     match answer:
-        case Accepted(provider_id):
-            return Verdict("accepted", provider_id=provider_id)
         case InDoubt(cause) | Lost(cause):
             return Verdict("in_doubt", token(cause))
         case NotSent(cause):

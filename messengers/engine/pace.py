@@ -11,9 +11,10 @@ A mail server takes one mail at a time on each connection. More only queue up he
 enough of them for a commit that is worth it, and never more than a tenth of a second's work.
 """
 
-from collections.abc import Hashable
+from dataclasses import dataclass
 
-FEWEST = 192  # calls in flight, for a provider that answers at once
+FEWEST = 256  # calls in flight, for a provider that answers at once: a batch
+FIRST = 32  # before anything was answered; each answer makes room for one more
 MOST = 512  # and for a slow one: the most that one crash puts in doubt
 MAILS = 64  # the same for mails
 PER_SECOND = 8000.0  # messages that a worker shall reach, if the provider lets it
@@ -21,6 +22,15 @@ EPOCH = 1024  # answers among which the quickest is looked for
 STRAGGLING = 0.1  # seconds that a straggler waits at least
 LOOK_SECONDS = 0.02  # between two counts of the stragglers
 QUEUE_SECONDS = 0.1  # of work that may wait for a mail server's connections
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """Messages that left in one moment."""
+
+    since: float  # monotonic
+    answers: int  # that had come by then
+    out: int = 0  # messages without an answer yet
 
 
 class Pace:
@@ -31,24 +41,28 @@ class Pace:
         self.quickest = 0.0
         self.rate = 0.0  # answers per second
         self.answers = 0
+        self.heard = 0  # messages that were answered, and not lost
         self._epoch_at = -1.0
         self._in_epoch = 0
         self._candidate = float("inf")
-        self._out: dict[Hashable, tuple[float, int, int]] = {}  # in the order in which they left
+        self._flights: list[Flight] = []  # in the order in which they left
         self._stragglers = 0
         self._counted_at = 0.0
 
-    def left(self, key: Hashable, messages: int, now: float) -> None:
-        """A call with so many messages has left."""
+    def leaves(self, now: float) -> Flight:
+        """A flight for the messages that leave now; the caller counts them in."""
         if self._epoch_at < 0.0:
             self._begin(now)
-        self._out[key] = (now, messages, self.answers)
+        self._flights.append(Flight(now, self.answers))
+        return self._flights[-1]
 
-    def came(self, key: Hashable, now: float) -> None:
-        """Its answer has come."""
-        since, _, _ = self._out.pop(key)
-        if now - since < self._candidate:
-            self._candidate = now - since
+    def came(self, flight: Flight, messages: int, now: float, *, is_lost: bool = False) -> None:
+        """The answer to a call of that flight has come, for so many messages, or will not come."""
+        flight.out -= messages
+        if not is_lost:
+            self.heard += messages
+        if now - flight.since < self._candidate:
+            self._candidate = now - flight.since
         self.answers += 1
         self._in_epoch += 1
         if self._in_epoch >= (MAILS if self.connections else EPOCH):
@@ -66,13 +80,14 @@ class Pace:
         if now - self._counted_at >= LOOK_SECONDS:
             self._counted_at, self._stragglers = now, self._count_stragglers(now)
         wanted = max(FEWEST, int(PER_SECOND * self.quickest))
-        return min(MOST, wanted + self._stragglers)
+        return min(MOST, wanted + self._stragglers, FIRST + self.heard)
 
     def _count_stragglers(self, now: float) -> int:
         overtaken = self.answers - 2 * max(FEWEST, int(PER_SECOND * self.quickest))
+        self._flights = [flight for flight in self._flights if flight.out]
         number = 0
-        for since, messages, answers in self._out.values():
-            if since > now - STRAGGLING or answers > overtaken:
+        for flight in self._flights:
+            if flight.since > now - STRAGGLING or flight.answers > overtaken:
                 break
-            number += messages
+            number += flight.out
         return number

@@ -19,6 +19,7 @@ from messengers.contract import (
 )
 from messengers.engine.lines import Line, Text
 from messengers.engine.open_batches import (
+    Bulk,
     Intent,
     OpenBatch,
     Recipient,
@@ -28,9 +29,10 @@ from messengers.engine.outcomes import FOOTER_MISSING, Verdict, token
 
 log = structlog.get_logger("jawort.engine")
 
+NO_ANSWER = (NotSent, Lost)
 FOR_REPLIES = 16  # places of the window that broadcasts leave to replies
 REPLY_PRIORITY = 1  # from here on a batch may use them
-REFILL = 96  # a broadcast waits until so many places are free, or half of a small window
+REFILL = 128  # a broadcast waits until so many places are free, or half of a small window
 
 
 def has_room(batches: Sequence[OpenBatch]) -> bool:
@@ -115,33 +117,36 @@ def submissions(intents: Iterable[Intent]) -> Iterator[Submission]:
         if isinstance(intent.call, Call):
             together.setdefault(intent.batch, []).append(intent)
         else:
-            yield Submission(intent.batch, [intent.recipient.position], intent.call)
+            yield intent
     for batch, some in together.items():
         for start in range(0, len(some), batch.line.bulk):
             yield _bulk(batch, some[start : start + batch.line.bulk])
 
 
-def _bulk(batch: OpenBatch, intents: list[Intent]) -> Submission:
+def _bulk(batch: OpenBatch, intents: list[Intent]) -> Bulk:
     line = batch.line
     calls = [intent.call for intent in intents if isinstance(intent.call, Call)]
     prepared = line.text(batch.dispatch).prepared or {}
-    request = line.adapter.bulk_request(calls, prepared)
-    positions = [intent.recipient.position for intent in intents]
-    return Submission(batch, positions, request, is_bulk=True)
+    return Bulk(batch, intents, line.adapter.bulk_request(calls, prepared))
 
 
-def answers(line: Line, submission: Submission, outcome: Outcome) -> list[Answer | NotSent | Lost]:
-    """One answer for each position, in their order. An adapter that fails leaves it open."""
-    number = len(submission.positions)
-    if isinstance(outcome, NotSent | Lost):
-        return [outcome] * number
+def answers(
+    line: Line, submission: Submission, outcome: Outcome
+) -> list[tuple[Recipient, Answer | NotSent | Lost]]:
+    """Each one's answer, in their order. An adapter that fails leaves it open."""
     try:
-        if submission.is_bulk:
-            return list(line.adapter.bulk_answer(outcome, number))
-        return [line.adapter.answer(outcome)]
+        if isinstance(submission, Intent):
+            if isinstance(outcome, NO_ANSWER):
+                return [(submission.recipient, outcome)]
+            return [(submission.recipient, line.adapter.answer(outcome))]
+        recipients = [intent.recipient for intent in submission.intents]
+        if isinstance(outcome, NO_ANSWER):
+            return [(recipient, outcome) for recipient in recipients]
+        found = line.adapter.bulk_answer(outcome, len(recipients))
+        return list(zip(recipients, found, strict=True))
     except Exception as error:
         log.error("answer_broke", error=type(error).__name__)
-        return [Lost("answer not understood")] * number
+        return answers(line, submission, Lost("answer not understood"))
 
 
 # What an intent gets whose request could not even be made: a few tries, then failed.

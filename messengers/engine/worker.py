@@ -16,11 +16,12 @@ from messengers import instance
 from messengers.contract import Outcome
 from messengers.doorbell import ring
 from messengers.engine import ledger, lines, window
-from messengers.engine.claim import claim, due_channels, load
+from messengers.engine.claim import Common, claim, due_channels, load
 from messengers.engine.effects import Effects, add_opt_outs, pause_channel
 from messengers.engine.lines import Line
-from messengers.engine.open_batches import Intent, OpenBatch, Result, Submission
+from messengers.engine.open_batches import Bulk, Intent, OpenBatch, Result, Submission
 from messengers.engine.outcomes import Verdict, judge
+from messengers.engine.pace import Flight
 from messengers.engine.window import REPLY_PRIORITY
 from messengers.errors import NotTheSameInstance
 from messengers.models import Channel, Dispatch
@@ -31,8 +32,9 @@ from privacy.vault import KeystoreDown
 
 log = structlog.get_logger("jawort.engine")
 
-FLUSH_RESULTS = 96  # write answers when so many have come …
+FLUSH_RESULTS = 128  # write answers when so many have come …
 FLUSH_SECONDS = 0.01  # … or the oldest has waited so long
+AHEAD = 512  # positions that are claimed, and their people read, at a time
 POLL_SECONDS = 0.005
 LOOK_SECONDS = 0.1  # between two looks for batches that became due
 SHY_SECONDS = 0.05  # before a gate that was being changed is asked again
@@ -67,7 +69,7 @@ class Worker:
         self.deadline = deadline
         self.batches: list[OpenBatch] = []  # in order of priority
         self.lines: dict[UUID, Line] = {}
-        self.values: dict[UUID, dict[str, str]] = {}  # of each dispatch
+        self.common: dict[UUID, Common] = {}  # of each dispatch
         self.effects = Effects()
         self.calls = 0
         self.tally: Counter[str] = Counter()  # of the verdicts
@@ -154,18 +156,19 @@ class Worker:
         # Who has enough to do still takes replies.
         waiting = sum(len(batch.ready) for batch in self.batches if batch.channel == channel)
         now = time.monotonic()
-        want = line.pace.window(now)
-        least = REPLY_PRIORITY if waiting >= want else ANY_PRIORITY
-        taken = claim(channel, want=want, min_priority=least, lease_seconds=line.lease_seconds)
+        enough = line.pace.window(now)
+        least = REPLY_PRIORITY if waiting >= enough else ANY_PRIORITY
+        taken = claim(
+            channel, want=max(enough, AHEAD), min_priority=least, lease_seconds=line.lease_seconds
+        )
         if not taken:
             return False
         for batch in taken:
             batch.line, batch.renew_at = line, now + line.call_seconds / 2
-            batch.echoes_attempts = line.adapter.capabilities.attempt_echo
         self.batches += taken
         self.batches.sort(key=lambda batch: (-batch.priority, batch.id))
         try:
-            load(taken, self._common_values(taken))
+            load(taken, self._known(taken))
         except KeystoreDown:
             log.warning("keystore_down")
             self._give_back(taken, KEYSTORE_WAIT)
@@ -187,15 +190,16 @@ class Worker:
             pause_channel(channel, "auth_config", BROKEN_CHANNEL_WAIT)
             return None
 
-    def _common_values(self, batches: Iterable[OpenBatch]) -> dict[UUID, dict[str, str]]:
-        """The values of each dispatch that are the same for everybody; they never change."""
-        new = {b.dispatch: b.priority for b in batches if b.dispatch not in self.values}
+    def _known(self, batches: Iterable[OpenBatch]) -> dict[UUID, Common]:
+        """What is the same for everybody of their dispatches."""
+        new = {b.dispatch: b.priority for b in batches if b.dispatch not in self.common}
         if new:
             if min(new.values()) < REPLY_PRIORITY:
                 forget_plans()  # a broadcast has come, and its rows with it
-            found = Dispatch.objects.filter(id__in=new)
-            self.values.update(found.values_list("id", "values"))
-        return self.values
+            found = Dispatch.objects.filter(id__in=new).values_list("id", "values", "content")
+            for dispatch, values, content in found:
+                self.common[dispatch] = Common(values, bool(content.get("footer")))
+        return self.common
 
     def _give_back(self, batches: list[OpenBatch], wait_seconds: float) -> None:
         with engine_transaction():
@@ -221,7 +225,7 @@ class Worker:
     def _poll_line(self, line: Line, seconds: float) -> int:
         outcomes = line.transport.poll(seconds)
         for key, outcome in outcomes:
-            if isinstance(key, Submission):
+            if isinstance(key, Intent | Bulk):
                 self._arrived(line, key, outcome)
             elif isinstance(key, UUID):
                 self._picture_arrived(line, key, outcome)
@@ -229,11 +233,13 @@ class Worker:
 
     def _arrived(self, line: Line, submission: Submission, outcome: Outcome) -> None:
         batch, now = submission.batch, time.monotonic()
-        line.pace.came(submission, now)
+        echoes = line.adapter.capabilities.attempt_echo
         found = window.answers(line, submission, outcome)
-        for position, answer in zip(submission.positions, found, strict=True):
-            recipient = batch.wire.pop(position)
-            verdict = judge(answer, recipient.attempts)
+        is_lost = isinstance(outcome, window.NO_ANSWER)
+        line.pace.came(submission.flight, len(found), now, is_lost=is_lost)
+        for recipient, answer in found:
+            del batch.wire[recipient.position]
+            verdict = judge(answer, recipient.attempts, echoes_attempts=echoes)
             batch.results.append(Result(recipient, verdict))
             self.effects.note(line, batch, recipient, verdict)
             self.tally[verdict.status] += 1
@@ -327,11 +333,11 @@ class Worker:
 
     def _passes(self, gates: ledger.Gates, intent: Intent) -> bool:
         batch, recipient = intent.batch, intent.recipient
-        if verdict := gates.verdict(recipient.gate, is_bare=intent.is_bare):
-            batch.results.append(Result(recipient, verdict))
-        elif gates.lets(recipient.gate):
+        if gates.let(recipient, is_bare=intent.is_bare):
             batch.wire[recipient.position] = recipient
             return True
+        if verdict := gates.verdict(recipient, is_bare=intent.is_bare):
+            batch.results.append(Result(recipient, verdict))
         else:
             recipient.not_before = time.monotonic() + SHY_SECONDS
             batch.ready.append(recipient)
@@ -358,7 +364,9 @@ class Worker:
         for batch in kept:
             batch.renew_at = now + batch.line.call_seconds / 2
         drained = [batch for batch in mine if batch.is_drained]
-        closed = ledger.close({batch.id: batch.dispatch for batch in drained})
+        held = {batch.id: batch.dispatch for batch in drained}
+        are_running = facts.running.issuperset(held.values())
+        closed = ledger.close(held, are_running=are_running)
         return drained, {dispatch for _, dispatch, status in closed if status == "done"}
 
     def _undo(self, intents: list[Intent]) -> None:
@@ -371,21 +379,25 @@ class Worker:
                 batch.ready.append(recipient)
 
     def _submit(self, allowed: list[Intent], is_late: bool) -> None:
-        now = time.monotonic()
+        if is_late:
+            self._take_back(allowed)
+            return
+        flights: dict[Line, Flight] = {}
         for submission in window.submissions(allowed):
-            if is_late:
-                self._take_back(submission)
-            else:
-                self.calls += 1
-                line = submission.batch.line
-                line.pace.left(submission, len(submission.positions), now)
-                line.transport.submit(submission, submission.request, line.call_seconds)
+            line = submission.batch.line
+            flight = flights.get(line)
+            if flight is None:
+                flight = flights[line] = line.pace.leaves(time.monotonic())
+            submission.flight = flight
+            flight.out += submission.messages
+            line.transport.submit(submission, submission.request, line.call_seconds)
+            self.calls += 1
 
-    def _take_back(self, submission: Submission) -> None:
+    def _take_back(self, intents: list[Intent]) -> None:
         """Intended and not sent: back into the queue, and nobody is to blame."""
-        batch = submission.batch
-        for position in submission.positions:
-            batch.results.append(Result(batch.wire.pop(position), TOO_LATE))
+        for intent in intents:
+            recipient = intent.batch.wire.pop(intent.recipient.position)
+            intent.batch.results.append(Result(recipient, TOO_LATE))
 
     def _closed(self, facts: ledger.Facts, lost: list[OpenBatch], closed: list[OpenBatch]) -> None:
         """What follows from the commit; all of it can be done again by the sweeper."""

@@ -29,29 +29,37 @@ CLASSES = {"ops": Kind.OPS, "evidence": Kind.EVIDENCE}
 # A subject has one key per class for life, so sealed values of subjects name it by a constant.
 SUBJECT_KEY_VERSION = 1
 LOAD = """
-    SELECT subject, wrapped FROM keystore_subjectkey
+    SELECT uuid_send(subject), wrapped FROM keystore_subjectkey
      WHERE klass = %s AND subject = ANY(%s::uuid[])"""
-SubjectOpener = Callable[[UUID, UUID, bytes], bytes]  # subject, primary key, sealed -> plaintext
+# Subject and primary key as their 16 bytes, and the sealed value -> the plaintext.
+SubjectOpener = Callable[[bytes, bytes, bytes], bytes]
 
 
 class KeyRing:
-    """Opens and seals values of the subjects it was loaded for."""
+    """Opens and seals values of the subjects it was loaded for.
 
-    def __init__(self, klass: str, keys: dict[int, AESGCM]) -> None:
+    Where there are many of them, ids are their 16 bytes: a UUID is slow to make and to look up.
+    """
+
+    def __init__(self, klass: str, keys: dict[bytes, AESGCM]) -> None:
         self._klass = klass
         self._kind = CLASSES[klass]
-        self._keys = keys  # by the subject's number: a UUID itself is slow to look up
+        self._keys = keys
 
     @classmethod
     def load(cls, subjects: Iterable[UUID], klass: str = "ops") -> Self:
         """The keys of `subjects` that still exist; `has` tells which do."""
-        wanted = {subject.int for subject in subjects}
-        # PostgreSQL's own spelling of an array: the driver's takes longer than the query.
-        rows = store.read(LOAD, [klass, "{" + ",".join([f"{one:032x}" for one in wanted]) + "}"])
-        return cls(klass, _unwrapped(klass, rows))
+        return cls.of((subject.bytes for subject in subjects), klass)
 
-    def has(self, subject: UUID) -> bool:
-        return subject.int in self._keys
+    @classmethod
+    def of(cls, subjects: Iterable[bytes], klass: str = "ops") -> Self:
+        """`load`, by the subjects' 16 bytes."""
+        # PostgreSQL's own spelling of an array: the driver's takes longer than the query.
+        wanted = "{" + ",".join([one.hex() for one in set(subjects)]) + "}"
+        return cls(klass, _unwrapped(klass, store.read(LOAD, [klass, wanted])))
+
+    def has(self, subject: UUID | bytes) -> bool:
+        return (subject if isinstance(subject, bytes) else subject.bytes) in self._keys
 
     def seal(self, subject: UUID, where: Where, plaintext: bytes) -> bytes:
         key = self._key(subject)
@@ -65,9 +73,9 @@ class KeyRing:
         """`open` for many values of one column whose rows are named by UUIDs."""
         keys, opened = self._keys, opener(table, column, self._kind, SUBJECT_KEY_VERSION)
 
-        def open_one(subject: UUID, pk: UUID, sealed: bytes) -> bytes:
-            key = keys.get(subject.int) or self._key(subject)
-            plaintext = opened(key, pk.bytes, subject.bytes, sealed)
+        def open_one(subject: bytes, pk: bytes, sealed: bytes) -> bytes:
+            key = keys.get(subject) or self._key(UUID(bytes=subject))
+            plaintext = opened(key, pk, subject, sealed)
             if plaintext is None:
                 raise SealBroken(broken(table, column))
             return plaintext
@@ -76,7 +84,7 @@ class KeyRing:
 
     def _key(self, subject: UUID) -> AESGCM:
         try:
-            return self._keys[subject.int]
+            return self._keys[subject.bytes]
         except KeyError:
             raise KeyDestroyed(f"the {self._klass} key of {subject} is destroyed.") from None
 
@@ -104,12 +112,11 @@ def subject_key_place(subject: UUID, klass: str) -> Where:
     return Where("keystore_subjectkey", klass, subject)
 
 
-def _unwrapped(klass: str, rows: Iterable[tuple[UUID, bytes]]) -> dict[int, AESGCM]:
-    """The keys of many subjects, by their numbers; raises `SealBroken` if one does not open."""
+def _unwrapped(klass: str, rows: Iterable[tuple[bytes, bytes]]) -> dict[bytes, AESGCM]:
+    """The keys of many subjects, by their bytes; raises `SealBroken` if one does not open."""
     keks: dict[int, tuple[AESGCM, Opener]] = {}
-    keys: dict[int, AESGCM] = {}
-    for subject, sealed in rows:
-        wrapped, owner = bytes(sealed), subject.bytes
+    keys: dict[bytes, AESGCM] = {}
+    for owner, wrapped in rows:
         epoch = key_version_of(wrapped)
         if epoch not in keks:
             unwrap = opener("keystore_subjectkey", klass, Kind.WRAPPED_KEY, epoch)
@@ -118,5 +125,5 @@ def _unwrapped(klass: str, rows: Iterable[tuple[UUID, bytes]]) -> dict[int, AESG
         key = unwrap(kek, owner, owner, wrapped)
         if key is None:
             raise SealBroken(broken("keystore_subjectkey", klass))
-        keys[subject.int] = AESGCM(key)
+        keys[owner] = AESGCM(key)
     return keys

@@ -62,8 +62,8 @@ def without_gates() -> Iterator[None]:
 
     with (
         patch.object(ledger, "_ask_gates", lambda intents: ledger.Gates),
-        patch.object(ledger.Gates, "lets", lambda self, gate: True),
-        patch.object(ledger.Gates, "verdict", lambda self, gate, **_: None),
+        patch.object(ledger.Gates, "let", lambda self, recipient, **_: True),
+        patch.object(ledger.Gates, "verdict", lambda self, recipient, **_: None),
     ):
         yield
 

@@ -30,7 +30,7 @@ TAKE = """
      WHERE id = (SELECT id FROM messengers_batch WHERE status = 'waiting' AND dispatch_id = %s
                   ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id"""
 READ = """
-    SELECT d.position, d.id, a.id, a.subject, a.sealed, a.profile_sealed
+    SELECT d.position, d.id, uuid_send(a.id), uuid_send(a.subject), a.sealed, a.profile_sealed
       FROM unnest(%s::uuid[], %s::bigint[]) AS ours (dispatch, batch)
       JOIN messengers_delivery d ON d.dispatch_id = ours.dispatch AND d.batch_id = ours.batch
       JOIN messengers_address a ON a.id = d.address ORDER BY d.position"""
@@ -75,7 +75,7 @@ def _take(dispatch: UUID) -> list[Person]:
             return []
         batch = found[0][0]
         people = rows(READ, [ids([dispatch]), numbers([batch])], prepare=True, binary=True)
-    ring = KeyRing.load({row[3] for row in people})
+    ring = KeyRing.of(row[3] for row in people)
     phones = ring.opener("messengers_address", "sealed")
     profiles = ring.opener("messengers_address", "profile_sealed")
     opened = []

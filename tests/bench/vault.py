@@ -36,7 +36,7 @@ def figures() -> dict[str, float]:
     # What a process has looked up once, at its first key.
     wrapping._known.keys[keys.root(), keyfile.path(), EPOCH] = AESGCM(os.urandom(32))
     subject = uuid7()
-    ring = KeyRing("ops", {subject.int: AESGCM(os.urandom(32))})
+    ring = KeyRing("ops", {subject.bytes: AESGCM(os.urandom(32))})
     pk, house = uuid7(), subject_key_place(subject, "ops")
 
     def where() -> Where:

@@ -201,10 +201,10 @@ class World:
                         Recipient(
                             row.position,
                             row.id,
-                            row.gate,
+                            row.gate.bytes,
                             row.attempts,
                             address=str(row.id),
-                            values=Values({}, row.gate),
+                            values=Values({}, None),
                             attempt=str(row.id),
                         )
                     )
@@ -231,11 +231,11 @@ class World:
 
         self.may_die()
         gates = Gates()
-        for gate in (intent.recipient.gate for intent in intents):
+        for gate in (intent.recipient.gate_id for intent in intents):
             if gate in self.closed:
-                gates.closed[gate.int] = "withdrawn"
+                gates.closed[gate.bytes] = "withdrawn"
             elif gate not in self.busy:
-                gates.open[gate.int] = False
+                gates.open[gate.bytes] = False
         return gates
 
     def record(self, batches: Iterable[Any]) -> None:
@@ -274,11 +274,13 @@ class World:
     def ask(self, batches: Sequence[Any], epoch: UUID, intents: Iterable[Any]) -> Any:
         return self.lock(batches, epoch), self.ask_gates(intents)
 
-    def close(self, ids: Iterable[int], *, wait_seconds: float = 0.0) -> Any:
+    def close(
+        self, ids: Iterable[int], *, are_running: bool = False, wait_seconds: float = 0.0
+    ) -> Any:
         closed = []
         for batch in map(self.batches.__getitem__, ids):
             status = self.dispatches[batch.dispatch]
-            for row in self._queued(batch.id) if status == "cancelled" else ():
+            for row in self._queued(batch.id) if status == "cancelled" and not are_running else ():
                 row.change(self, status="cancelled")
             left = self._queued(batch.id)
             to = "done" if not left else "held" if status == "paused" else "waiting"
@@ -357,6 +359,11 @@ def require(is_so: bool, promise: str) -> None:
 # --- The provider and the line to it ---
 
 
+def positions(key: Any) -> list[int]:
+    """Those whose answers a call brings."""
+    return [intent.recipient.position for intent in getattr(key, "intents", [key])]
+
+
 class Provider:
     """A transport whose answers are drawn when the call leaves, and come later or never."""
 
@@ -374,7 +381,7 @@ class Provider:
         require(batch.token == key.batch.token, "a call without the lease")
         require(batch.lease_until >= world.now + timeout, "a call that may outlive its lease")
         answers = []
-        for position in key.positions:
+        for position in positions(key):
             row = world.rows[batch.id, position]
             require(position in batch.on_wire, "a call without a committed intent")
             require(row.status == "queued", f"a call for one who is {row.status}")
@@ -410,7 +417,7 @@ class Provider:
 
         if lost:
             return Lost("timeout")
-        nobody = not any(self.world.taken[self.row(key, p).id] for p in key.positions)
+        nobody = not any(self.world.taken[self.row(key, p).id] for p in positions(key))
         if nobody and self.world.chance(0.1):
             return NotSent("connect")
         return answers
@@ -428,8 +435,8 @@ class Provider:
         """From here on the worker knows, and may send again what was refused."""
         from messengers.contract import NotSent, Refused
 
-        answers = outcome if isinstance(outcome, list) else [outcome] * len(key.positions)
-        for position, answer in zip(key.positions, answers, strict=True):
+        answers = outcome if isinstance(outcome, list) else [outcome] * len(positions(key))
+        for position, answer in zip(positions(key), answers, strict=True):
             if isinstance(answer, NotSent | Refused):
                 self.world.out.discard(self.row(key, position).id)
         return outcome
@@ -564,7 +571,7 @@ class History:
         one = self.module.Worker(EPOCH, world.now + world.rng.uniform(5.0, 60.0))
         lines: dict[UUID, Line] = one.lines
         one._line = lambda channel: lines.setdefault(channel, Line(world, channel))
-        one._common_values = lambda batches: {}
+        one._known = lambda batches: {}
         return one
 
     def play(self, steps: int = STEPS) -> None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from messengers import breaker, engine, outbox
 from messengers.channels import why_silent
-from messengers.engine.pace import FEWEST as WINDOW
+from messengers.engine.pace import FIRST
 from messengers.models import Address, Channel, Dispatch
 from messengers.outbox.behind import pause_newcomers
 from messengers.rate import grant
@@ -103,8 +103,8 @@ def test_lost_answers_pause_the_broadcast_and_replies_go_on(
     engine.run(5)
 
     assert status_of(dispatch) == ("paused", "too_many_doubts")
-    assert states(dispatch)["in_doubt"] <= WINDOW
-    assert states(dispatch)["queued"] >= 200 - WINDOW
+    assert states(dispatch)["in_doubt"] <= FIRST
+    assert states(dispatch)["queued"] >= 200 - FIRST
     assert state_of(channel) == "open"
     assert status_of(other) in {("paused", "too_many_doubts"), ("finished", "")}
     assert "circuit_opened" in caplog.text

@@ -153,13 +153,13 @@ class Deliveries(RuleBasedStateMachine):
 
     def pass_gate(self, held: Held, one: Recipient, gates: ledger.Gates) -> None:
         mine = self.ones[one.delivery]
-        if verdict := gates.verdict(one.gate):
-            assert one.gate in self.closed
+        if verdict := gates.verdict(one):
+            assert one.gate_id in self.closed
             held.batch.results.append(Result(one, verdict))
             if mine.status == "queued":
                 mine.status, mine.cause = "suppressed", "withdrawn"
             return
-        assert one.gate not in self.closed  # I8
+        assert one.gate_id not in self.closed  # I8
         assert (mine.status, mine.open_calls) == ("queued", 0)  # I2, I4, I6
         mine.open_calls = 1
         held.batch.wire[one.position] = one

@@ -153,7 +153,7 @@ def test_links_of_a_person_open_and_are_made_only_when_asked_for(
     url = str(provider.accepted[0]["text"]).split()[-1]
     assert read_link("unsubscribe", url.rstrip("/").rsplit("/", 1)[1]) == gate
     assert "unsubscribe_url" not in Values({}, None)
-    values = Values({}, gate)
+    values = Values({}, gate.bytes)
     assert "unsubscribe_url" in values
     assert (
         read_link("unsubscribe", values.get("unsubscribe_url").rstrip("/").rsplit("/", 1)[1])
@@ -452,7 +452,7 @@ def test_without_the_key_store_everything_waits(
     def down(*args: object) -> None:
         raise KeystoreDown("the database of keys does not answer.")
 
-    monkeypatch.setattr("messengers.engine.claim.KeyRing.load", down)
+    monkeypatch.setattr("messengers.engine.claim.KeyRing.of", down)
     run(60)
     assert states(dispatch) == {"queued": 3}
     assert Batch.objects.get().due_at > timezone.now() + timedelta(seconds=5)

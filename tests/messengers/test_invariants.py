@@ -76,14 +76,14 @@ class History:
                 gates = ledger.ask_gates([Intent(batch, one, CALL) for one in some])
                 for one in some:
                     batch.ready.remove(one)
-                    if verdict := gates.verdict(one.gate):
+                    if verdict := gates.verdict(one):
                         batch.results.append(Result(one, verdict))
                     else:
                         batch.wire[one.position] = one
                 self.write(batch)
             for one in some:
                 if one.position in batch.wire:
-                    assert one.gate not in self.closed  # I8
+                    assert one.gate_id not in self.closed  # I8
                     self.left[one.delivery] = self.left.get(one.delivery, 0) + 1
 
     def answer(self) -> None:

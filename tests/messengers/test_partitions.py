@@ -213,6 +213,7 @@ def test_hot_statements_open_one_month_only(db: None) -> None:
     dispatch = make_dispatch([gate for _, gate in make_people(make_channel(), 3)])
     batches = [batch.id for batch in dispatch.batches.all()]
     known = {
+        "has_footer": True,
         "batches": batches,
         "dispatches": [dispatch.id],
         "named": [dispatch.id],

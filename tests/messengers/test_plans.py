@@ -109,7 +109,7 @@ def statements(world: dict[str, Any]) -> dict[str, tuple[str, Any]]:
         "next": (claim.NEXT, [world["channel"], 0, 16]),
         "due channels": (claim.DUE_CHANNELS, []),
         "take": (claim.TAKE, [25.0, numbers([batch])]),
-        "recipients": (claim.RECIPIENTS, some),
+        "recipients": (claim.RECIPIENTS, some | {"has_footer": True}),
         "lock": (ledger.LOCK, [numbers([batch]), numbers([0])]),
         "read": (ledger.READ, asked),
         "open gates": (ledger.OPEN_GATES, [gates]),
@@ -170,7 +170,7 @@ def test_an_empty_table_misleads_nobody(db: None) -> None:
     some = months | {"batches": "{1}", "dispatches": ids([dispatch])}
     with engine_transaction():
         for statement, params in (
-            (claim.RECIPIENTS, some),
+            (claim.RECIPIENTS, some | {"has_footer": True}),
             (ledger.OPEN_GATES, [ids([dispatch])]),
             (ledger.CLOSE, some | {"wait": 0.0, "is_lost": False}),
             (control.RECOUNT, some),
@@ -214,7 +214,7 @@ def reads_whole_tables(plan: Plan) -> bool:
 def _claimed(dispatch: UUID, priority: int) -> None:
     """What a worker does when it takes the first batch of a dispatch."""
     batch = OpenBatch(1, dispatch, dispatch, priority, 1)
-    Worker(dispatch, 0.0)._common_values([batch])
+    Worker(dispatch, 0.0)._known([batch])
 
 
 def _is_by_batch(node: Plan) -> bool:

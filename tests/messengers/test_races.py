@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 RACES = 200  # of one batch
 MOMENT = 0.006  # seconds; within so much both sides begin
 WIRE = "SELECT on_wire FROM messengers_batch WHERE id = %s"
-PLAIN = "SELECT id, needs_footer FROM messengers_gate WHERE id = ANY(%s) AND is_open"
+PLAIN = "SELECT uuid_send(id), needs_footer FROM messengers_gate WHERE id = ANY(%s) AND is_open"
 
 
 def in_thread(work) -> threading.Thread:
@@ -50,7 +50,7 @@ def intend(batch: OpenBatch, epoch: UUID, count: int, pause_seconds: float) -> b
         facts = ledger.lock([batch], epoch)
         intents = [Intent(batch, recipient, None) for recipient in list(batch.ready)[:count]]
         gates = ledger.ask_gates(intents)
-        allowed = [i for i in intents if facts.allow(batch) and gates.lets(i.recipient.gate)]
+        allowed = [i for i in intents if facts.allow(batch) and gates.let(i.recipient)]
         time.sleep(pause_seconds)  # the answers of this commit are being written
         for intent in allowed:
             batch.wire[intent.recipient.position] = intent.recipient
@@ -74,7 +74,7 @@ def race(number: int) -> tuple[int, int]:
             both.wait()
             time.sleep(random.uniform(0, MOMENT))
             with transaction.atomic():
-                close_gates(gate_ids=[recipient.gate], reason=Gate.Reason.WITHDRAWN)
+                close_gates(gate_ids=[recipient.gate_id], reason=Gate.Reason.WITHDRAWN)
             wire_after_stop.append(rows(WIRE, [batch.id])[0][0])
             both.wait()
 

@@ -21,7 +21,7 @@ WRONG = {
         "mine = [batch for batch in held if batch.id in facts.ours]",
     ),
     "what is unsure is tried again": (
-        "verdict = judge(answer, recipient.attempts)",
+        "verdict = judge(answer, recipient.attempts, echoes_attempts=echoes)",
         "verdict = judge(answer, 0) if type(answer).__name__ != 'Lost' else TOO_LATE",
     ),
     "a late commit is sent all the same": (
