@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -187,15 +189,20 @@ def _opt_outs(broadcast: Broadcast) -> int:
     """How many of those who were written to said no within two days."""
     if not broadcast.dispatch or not broadcast.started_at:
         return 0
-    written_to = Delivery.objects.filter(dispatch_id=broadcast.dispatch).exclude(
-        status__in=[Status.QUEUED, Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED]
-    )
+    return said_no(broadcast.dispatch, broadcast.started_at).count()
+
+
+def said_no(dispatch: UUID, started_at: datetime) -> QuerySet[Subscription]:
+    """Found from the few who ended, not from the million who were written to."""
+    written_to = Delivery.objects.filter(
+        dispatch_id=dispatch, address=OuterRef("address_id"), gate=OuterRef("pk")
+    ).exclude(status__in=[Status.QUEUED, Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED])
     return Subscription.objects.filter(
-        pk__in=written_to.values("gate"),
+        Exists(written_to),
         status__in=[Subscription.Status.WITHDRAWN, Subscription.Status.OBJECTED],
-        ended_at__gte=broadcast.started_at,
-        ended_at__lt=broadcast.started_at + OPT_OUT_WINDOW,
-    ).count()
+        ended_at__gte=started_at,
+        ended_at__lt=started_at + OPT_OUT_WINDOW,
+    )
 
 
 def _share(count: int, size: int) -> float:

@@ -86,7 +86,12 @@ class Subscription(models.Model):
                 fields=["newsletter", "channel", "language"],
                 name="audience",
                 condition=Q(status="confirmed"),
-            )
+            ),
+            models.Index(
+                fields=["ended_at"],
+                name="ended_subscriptions",
+                condition=Q(ended_at__isnull=False),
+            ),
         ]
 
 
