@@ -30,7 +30,7 @@ from subscriptions.conversation import Incoming, answer, understand
 from subscriptions.models import Newsletter, Subscription, Topic
 from subscriptions.queries import keyword_table
 from subscriptions.texts import is_mail
-from subscriptions.words import Intent, KeywordTable, read_word
+from subscriptions.words import Intent, KeywordTable, may_be
 
 # A request for erasure stops what is sent like any other withdrawal, before anybody works on it.
 WITHDRAWING = frozenset({Intent.STOP, Intent.STOP_TOPIC, Intent.ERASURE})
@@ -45,7 +45,7 @@ def may_withdraw(channel: Channel, event: TextEvent) -> bool:
 
     A newer word is found when the text is handled: it then ends the same a moment later.
     """
-    return bool(event.payload) or read_word(event.text, _words(channel)).intent in WITHDRAWING
+    return bool(event.payload) or may_be(event.text, WITHDRAWING, _words(channel))
 
 
 def _words(channel: Channel) -> KeywordTable:

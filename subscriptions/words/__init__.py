@@ -5,8 +5,17 @@ person's trust, a JA that was none costs the proof of consent. In doubt nobody i
 bot asks back. The rules and their reasons: docs/keywords.md.
 """
 
-from subscriptions.words.read import Reading, read_word
+from subscriptions.words.read import Reading, may_be, read_word
 from subscriptions.words.table import KeywordRow, KeywordTable, Name
 from subscriptions.words.vocabulary import DEFAULTS, Intent
 
-__all__ = ["DEFAULTS", "Intent", "KeywordRow", "KeywordTable", "Name", "Reading", "read_word"]
+__all__ = [
+    "DEFAULTS",
+    "Intent",
+    "KeywordRow",
+    "KeywordTable",
+    "Name",
+    "Reading",
+    "may_be",
+    "read_word",
+]

@@ -6,7 +6,7 @@ before anything else is known about it.
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # A withdrawal stands at the beginning of what somebody writes. Mail programs may hang megabytes
 # of quoted text below it; nothing behind this many characters is read.
@@ -86,8 +86,7 @@ def own_words(text: str) -> str:
     return "\n".join(lines)
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """One word of a message; `ends_clause` if a comma, full stop or new line follows."""
 
     text: str
@@ -105,8 +104,8 @@ def words_of(bare: str, limit: int) -> list[Word]:
     word = next(found, None)
     while word is not None and len(words) < limit:
         following = next(found, None)
-        between = bare[word.end() : following.start() if following else len(bare)][:50]
-        words.append(Word(word.group(), following is None or bool(_CLAUSE_END.search(between))))
+        between = bare[word.end() : following.start()][:50] if following else "."
+        words.append(Word(word[0], between != " " and bool(_CLAUSE_END.search(between))))
         word = following
     return words
 

@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from subscriptions.words import phrases, vocabulary
 from subscriptions.words.fold import (
@@ -14,7 +15,7 @@ from subscriptions.words.fold import (
     without_drawl,
     words_of,
 )
-from subscriptions.words.table import KeywordTable, Meaning
+from subscriptions.words.table import MAX_WORDS_IN_A_KEYWORD, KeywordTable, Meaning
 from subscriptions.words.vocabulary import Intent
 
 
@@ -55,17 +56,42 @@ def read_word(text: str, keywords: KeywordTable) -> Reading:
     own = own_words(text)
     if token := _START_TOKEN.fullmatch(own.strip()):
         return Reading(Intent.START, token=token.group(1))
-    words = words_of(skeleton(_ADDRESS.sub(" ", own)), MAX_WORDS_READ)
+    words = _words(own)
     if not words:
         return _wordless(own)
     asked = _without_politeness(words)
     return (
-        _whole_message(words, keywords)
-        or _whole_message(asked, keywords)
-        or _withdrawal(asked, keywords)
+        _keyword_or_withdrawal(words, asked, keywords)
         or _yes(own, keywords)
         or _start(asked, keywords)
         or NOTHING
+    )
+
+
+def may_be(text: str, intents: Collection[Intent], keywords: KeywordTable) -> bool:
+    """Whether `read_word` finds one of these: withdrawals, and what is the whole message.
+
+    Every hook asks this of every text, so it looks for nothing else.
+    """
+    own = own_words(text)
+    words = _words(own)
+    if not words or _START_TOKEN.fullmatch(own.strip()):
+        return False
+    found = _keyword_or_withdrawal(words, _without_politeness(words), keywords)
+    return found is not None and found.intent in intents
+
+
+def _words(own: str) -> list[Word]:
+    return words_of(skeleton(_ADDRESS.sub(" ", own)), MAX_WORDS_READ)
+
+
+def _keyword_or_withdrawal(
+    words: list[Word], asked: list[Word], keywords: KeywordTable
+) -> Reading | None:
+    return (
+        _whole_message(words, keywords)
+        or (_whole_message(asked, keywords) if asked is not words else None)
+        or _withdrawal(asked, keywords)
     )
 
 
@@ -78,13 +104,15 @@ def _wordless(own: str) -> Reading:
 def _without_politeness(words: list[Word]) -> list[Word]:
     kept: list[Word] = []
     texts = [word.text for word in words]
+    if _POLITE.isdisjoint(texts):
+        return words
     at = 0
     while at < len(words):
-        length = _polite_length(texts, at)
+        length = _polite_length(texts, at) if texts[at] in _POLITE else 0
         if not length:
             kept.append(words[at])
         elif kept and words[at + length - 1].ends_clause:
-            kept[-1] = replace(kept[-1], ends_clause=True)
+            kept[-1] = kept[-1]._replace(ends_clause=True)
         at += max(length, 1)
     return kept
 
@@ -92,6 +120,7 @@ def _without_politeness(words: list[Word]) -> list[Word]:
 _POLITE_STARTS: dict[str, list[tuple[str, ...]]] = {}
 for _phrase in vocabulary.POLITE_PHRASES:
     _POLITE_STARTS.setdefault(_phrase[0], []).append(_phrase)
+_POLITE = frozenset(vocabulary.POLITE_WORDS) | _POLITE_STARTS.keys()
 
 
 def _polite_length(texts: list[str], at: int) -> int:
@@ -103,9 +132,9 @@ def _polite_length(texts: list[str], at: int) -> int:
 
 def _whole_message(asked: list[Word], keywords: KeywordTable) -> Reading | None:
     """A keyword and nothing else, perhaps spaced out ("S T O P"), drawled or said repeatedly."""
-    texts = [without_drawl(word.text) for word in asked[: vocabulary.MAX_PHRASED]]
-    if len(asked) > len(texts):
+    if len(asked) > vocabulary.MAX_PHRASED or _is_sentence(asked):
         return None
+    texts = [without_drawl(word.text) for word in asked]
     raw = " ".join(word.text for word in asked)
     candidates = [raw, raw.replace(" ", "") if _is_spaced_out(texts) else "", " ".join(texts)]
     if len(set(texts)) == 1 and texts:
@@ -114,6 +143,14 @@ def _whole_message(asked: list[Word], keywords: KeywordTable) -> Reading | None:
         candidates.append("".join(texts))
     meaning = next((keywords.exact[key] for key in candidates if key in keywords.exact), None)
     return _reading_of(meaning) if meaning else None
+
+
+def _is_sentence(asked: list[Word]) -> bool:
+    """More words than any keyword has, neither spaced out nor said repeatedly."""
+    if len(asked) <= MAX_WORDS_IN_A_KEYWORD:
+        return False
+    first, second = without_drawl(asked[0].text), without_drawl(asked[1].text)
+    return len(first) > 2 and first != second
 
 
 def _is_spaced_out(texts: list[str]) -> bool:
@@ -130,7 +167,8 @@ def _withdrawal(asked: list[Word], keywords: KeywordTable) -> Reading | None:
     if len(asked) > vocabulary.MAX_PHRASED:
         return PERHAPS_STOP if _speaks_of_stopping(asked, keywords) else None
     words = [_mended(word, keywords) for word in asked]
-    if words != asked and (whole := _whole_message(words, keywords)):
+    is_mended = any(word is not typed for word, typed in zip(words, asked, strict=True))
+    if is_mended and (whole := _whole_message(words, keywords)):
         return whole
     texts = [word.text for word in words]
     found = _core(texts, keywords)
@@ -144,6 +182,7 @@ def _withdrawal(asked: list[Word], keywords: KeywordTable) -> Reading | None:
     return reading or (PERHAPS_STOP if _is_doubtful(words, keywords) else None)
 
 
+_REPEATED = re.compile(r"(stopp?)\1+")
 _UNSUSPICIOUS = vocabulary.ORDINARY | vocabulary.COMPANY
 # What may have been meant, by itself and with any one letter missing: found without comparing all.
 _MEANT: dict[str, list[str]] = {}
@@ -158,15 +197,15 @@ def _mended(word: Word, keywords: KeywordTable) -> Word:
     if text in keywords.exact or text in _UNSUSPICIOUS:
         return word
     plain = without_drawl(text)
-    repeated = re.fullmatch(r"(stopp?)\1+", plain)
+    repeated = _REPEATED.fullmatch(plain)
     if plain in keywords.stop or repeated:
-        return replace(word, text=repeated.group(1) if repeated else plain)
+        return word._replace(text=repeated.group(1) if repeated else plain)
     if plain in vocabulary.ORDINARY or len(plain) < vocabulary.MIN_TYPED or len(plain) > 20:
         return word
     forms = with_one_letter_less(plain) | {plain}
     near = {meant for form in forms for meant in _MEANT.get(form, ())}
     meant = next((meant for meant in sorted(near) if is_one_slip_away(plain, meant)), "")
-    return replace(word, text=meant) if meant else word
+    return word._replace(text=meant) if meant else word
 
 
 @dataclass(frozen=True, slots=True)

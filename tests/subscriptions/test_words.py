@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from subscriptions.words import Intent, KeywordRow, KeywordTable, Name, Reading, read_word
+from subscriptions.words import Intent, KeywordRow, KeywordTable, Name, Reading, may_be, read_word
 
 CORPUS = Path(__file__).parent / "corpus" / "messages.tsv"
 TOPICS = {"lokales": ("Lokales", "Local"), "sport": ("Sport", "Sports")} | {
@@ -19,6 +19,25 @@ TOPICS = {"lokales": ("Lokales", "Local"), "sport": ("Sport", "Sports")} | {
 }
 WITHDRAWING = {Intent.STOP, Intent.STOP_TOPIC}
 Matcher = Callable[[str], Intent]
+PIECES = [
+    "stop",
+    "stooop",
+    "st",
+    "op",
+    "s",
+    "t",
+    "bitte",
+    "danke",
+    "ja",
+    "start",
+    "löschen",
+    "nicht",
+    "mehr,",
+    "abmelden.",
+    "Sport",
+    "ab",
+    "Bus",
+]
 
 
 def table(*rows: KeywordRow) -> KeywordTable:
@@ -101,6 +120,26 @@ def test_every_line_of_the_corpus_is_read_as_a_person_would_read_it():
     print(f"wrongly withdrawn {len(figures.wrongly_withdrawn)}, misread {len(figures.misread)}")
     assert figures.faults == []
     assert figures.misread == []
+
+
+def ends_something(text: str) -> bool:
+    return may_be(text, ENDING, TABLE)
+
+
+ENDING = WITHDRAWING | {Intent.ERASURE}
+
+
+def test_the_quick_question_has_the_answer_of_the_whole_reading():
+    texts = [line.text for line in corpus()]
+    found = [text for text in texts if ends_something(text)]
+
+    assert found == [text for text in texts if read(text).intent in ENDING]
+    assert 0 < len(found) < len(texts)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map(" ".join))
+def test_the_quick_question_has_that_answer_for_words_in_any_order(text):
+    assert ends_something(text) == (read(text).intent in ENDING)
 
 
 def test_the_corpus_is_large_and_has_both_kinds_in_both_languages():
