@@ -51,15 +51,16 @@ COUNTED = """
            min(next_at) AS next_at
       FROM (SELECT batch_id, status, cause, minute, sum(n)::bigint AS n, min(next_at) AS next_at,
                    grouping(cause, minute) AS kind
-              FROM (SELECT batch_id, status, cause, count(*) AS n,
-                           (60 * floor(date_part('epoch', changed_at) / 60))::bigint AS minute,
-                           min(coalesce(next_at, '-infinity'))
-                               FILTER (WHERE status = 'queued') AS next_at
-                      FROM messengers_delivery
-                     WHERE dispatch_id BETWEEN %(first)s AND %(last)s
-                       AND dispatch_id = ANY(%(dispatches)s::uuid[])
-                       AND batch_id = ANY(%(batches)s::bigint[])
-                     GROUP BY batch_id, status, cause, minute) AS alike
+              FROM (SELECT d.batch_id, d.status, d.cause, count(*) AS n,
+                           (60 * floor(date_part('epoch', d.changed_at) / 60))::bigint AS minute,
+                           min(coalesce(d.next_at, '-infinity'))
+                               FILTER (WHERE d.status = 'queued') AS next_at
+                      FROM unnest(%(dispatches)s::uuid[], %(batches)s::bigint[])
+                           AS ours (dispatch, batch)
+                      JOIN messengers_delivery d
+                        ON d.dispatch_id = ours.dispatch AND d.batch_id = ours.batch
+                       AND d.dispatch_id BETWEEN %(first)s AND %(last)s
+                     GROUP BY d.batch_id, d.status, d.cause, minute) AS alike
              GROUP BY GROUPING SETS ((batch_id, status), (batch_id, status, cause),
                                      (batch_id, status, minute))) AS by_kind
      GROUP BY batch_id"""

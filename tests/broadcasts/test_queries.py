@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.translation import override
@@ -14,7 +14,6 @@ from broadcasts import actions
 from broadcasts.audience import reach
 from broadcasts.content import channels_of, message
 from broadcasts.queries import preview, previews, progress, results, results_table
-from broadcasts.queries.results import said_no
 from broadcasts.words import why
 from messengers.models import Batch, Delivery
 from messengers.placeholders import NAMES
@@ -208,16 +207,6 @@ def test_a_silent_channel_says_why(running, channel):
 
     assert name == "Simulator"
     assert "slow down" in reason
-
-
-def test_withdrawals_are_counted_without_reading_all_who_were_written_to(running):
-    query = said_no(running.dispatch, running.started_at)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")  # these tables are small
-        plan = query.explain()
-
-    assert "ended_subscriptions" in plan
-    assert "_dispatch_id_address_" in plan
 
 
 def test_only_what_failed_can_be_tried_again(running):
