@@ -257,8 +257,10 @@ class Worker:
             return True
         if sum(len(batch.results) for batch in self.batches) >= FLUSH_RESULTS:
             return True
-        if any(batch.is_drained or now >= batch.renew_at for batch in self.batches):
-            return True
+        # One that is over with its last answer may wait for others' answers, as every answer does.
+        for batch in self.batches:
+            if now >= batch.renew_at or (batch.is_drained and not batch.results):
+                return True
         return window.has_room(self.batches)
 
     def _commit(self) -> None:

@@ -39,7 +39,7 @@ FULL: dict[str, dict[str, Any]] = {
     "pipeline": {"messages": 100_000},
     "stages": {"messages": 40_000},
     "checks": {"messages": 20_000},
-    "head_of_line": {"messages": 40_000},
+    "head_of_line": {"messages": 120_000},
     "smtp": {"messages": 10_000, "connections": [4, 16]},
     "intake": {
         "texts": 20_000,
