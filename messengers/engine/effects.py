@@ -125,23 +125,26 @@ class Effects:
             is_bounce = effect is Effect.BOUNCED
             self.gates[gate] = Gate.Reason.HARD_BOUNCE if is_bounce else Gate.Reason.BLOCKED
 
-    def settle_doubts(self) -> set[UUID]:
-        """Tell the breakers, before their commit: each refill would put a window more in doubt.
+    def brake(self) -> set[UUID]:
+        """Write what has to be known before the window is filled again: the pauses that providers
+        asked for, and the breakers. A refill would be refused as well, or put more in doubt.
 
         Returns the dispatches that were paused.
         """
+        for channel, (why, wait) in self.channels.items():
+            rest = pause_app if channel in self.apps else pause_channel
+            rest(channel, why, wait)
+        self.recovered -= self.channels.keys()
+        self.channels, self.apps = {}, set()
         tallies, self.tallies = self.tallies, defaultdict(Tally)
         opened = [channel for channel, tally in tallies.items() if tally.opens(channel)]
         return pause_behind(opened)
 
     def settle(self) -> set[UUID]:
-        """Write everything that was noted; returns the dispatches that were paused."""
-        for channel, (why, wait) in self.channels.items():
-            rest = pause_app if channel in self.apps else pause_channel
-            rest(channel, why, wait)
+        """Write all the rest that was noted; returns the dispatches that were paused."""
         for channel, why in self.complaints.items():
             run(COMPLAIN, [why, channel])
-        for channel in self.recovered - set(self.channels):
+        for channel in self.recovered:
             run(RECOVER, [channel])
         for dispatch, why in self.dispatches.items():
             pause(dispatch, why)

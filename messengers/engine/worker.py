@@ -103,7 +103,7 @@ class Worker:
             if self.broken_since is not None:
                 self._look_around()
             self._look_for_batches()
-            self._stop(self.effects.settle_doubts())  # before the window is filled again
+            self._stop(self.effects.brake())
             if self._should_commit():
                 self._commit()
             self._settle_effects()

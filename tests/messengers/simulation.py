@@ -497,12 +497,13 @@ class Effects:
         if verdict.effect == "pause_channel":
             self.rests[batch.channel] = verdict.effect_wait or 1.0
 
-    def settle_doubts(self) -> set[UUID]:
+    def brake(self) -> set[UUID]:
+        for channel, wait in self.rests.items():
+            self.world.paused[channel] = max(self.world.paused[channel], self.world.now + wait)
+        self.rests = {}
         return set()
 
     def settle(self) -> set[UUID]:
-        for channel, wait in self.rests.items():
-            self.world.paused[channel] = max(self.world.paused[channel], self.world.now + wait)
         return set()
 
 
