@@ -12,8 +12,8 @@ LIKE_PRODUCTION := JAWORT_ENV_FILE=/dev/null JAWORT_ORIGIN=https://news.example.
 	CELERY_BROKER_URL=redis://broker.example.org/0 JAWORT_SMTP_URL=smtps://mail.example.org \
 	JAWORT_KEY=bm90IGEgc2VjcmV0OiBmb3IgbWFrZSBsaW50IG9ubHk= \
 	SECRET_KEY=not-a-secret-but-long-enough-for-the-check-of-make-lint-0123456789
-# Two more than there are processors: tests also wait, for browsers, kills and clocks.
-JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
+# One more than there are processors: tests also wait, for browsers, kills and clocks.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint story bench chaos drill install install-dev lock clean translations

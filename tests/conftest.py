@@ -95,8 +95,8 @@ def _store() -> Path | None:
 Run.store = _store()
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that wants the database gets both: keys and data are never apart in the code."""
     for item in items:
         marker = item.get_closest_marker("django_db")
@@ -107,19 +107,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             if fixtures & {"transactional_db", "live_server"}:
                 wanted.setdefault("transaction", True)
             item.add_marker(pytest.mark.django_db(**wanted), append=False)
-    yield  # pytest-django puts those with transactions of their own last: all the slow ones
-    items[:] = slow_first(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
-
-
-def slow_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
-    """Each worker gets a part of the list, and begins it with its share of the slow tests: what is
-    left for the end can be shared, but half a minute of one test cannot.
-    """
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    others = [item for item in items if not item.get_closest_marker("slow")]
-    size = -(-len(others) // workers)
-    parts = ((*slow[n::workers], *others[n * size :][:size]) for n in range(workers))
-    return [item for part in parts for item in part]
 
 
 def pytest_collection_finish() -> None:
