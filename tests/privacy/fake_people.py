@@ -40,6 +40,7 @@ points: dict[UUID, list[Point]] = {}
 
 
 def make_table():
+    forget()  # what others were sent, who had no table
     with connection.cursor() as cursor:
         cursor.execute(CREATE)
 
@@ -47,6 +48,10 @@ def make_table():
 def drop_table():
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS people_person")
+    forget()
+
+
+def forget():
     sent.clear()
     places.clear()
     points.clear()
