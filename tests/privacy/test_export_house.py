@@ -20,8 +20,9 @@ from privacy.models import Incident, Request
 from privacy.records import incidents, wave
 from privacy.requests import actions, approvals
 from privacy.requests.export import package as packages
+from privacy.requests.export.labels import LABELS
 from privacy.requests.notes import add_note
-from privacy.requests.verbs import erase_everywhere, portable_of
+from privacy.requests.verbs import describe_everywhere, erase_everywhere, portable_of
 from privacy.retention import holds
 from subscriptions.imports import approve_import, check_import, load_import
 from subscriptions.models import OptIn, Subscriber, Subscription
@@ -268,6 +269,14 @@ def test_the_person_reads_of_breaches_and_legal_holds(data):
     assert "Breachesthatconcernedyou" in text
     # Narrow columns break words, and pages rows, wherever they must.
     assert "(English)" in text.replace("-", "").replace("\u00ad", "")
+
+
+def test_what_the_desk_says_of_a_person_has_words(data):
+    """Or the German page would show the name of a column."""
+    said = {key for told in describe_everywhere(data[2]).values() for key in told}
+
+    assert "broadcasts" in said
+    assert said <= LABELS.keys()
 
 
 def test_every_classified_field_reaches_the_person(data):
