@@ -100,8 +100,9 @@ CLOSE = f"""
            due_at = greatest(found.next_at,
                              clock_timestamp() + make_interval(secs => %(wait)s::float8)),
            losses = CASE WHEN %(is_lost)s THEN b.losses + 1 ELSE 0 END,
-           counts = coalesce(found.counts, b.counts), causes = coalesce(found.causes, '{{}}'),
-           minutes = coalesce(found.minutes, '{{}}')
+           counts = coalesce(found.counts, b.counts),
+           causes = coalesce(found.causes, b.causes),
+           minutes = coalesce(found.minutes, b.minutes)
       FROM messengers_batch o JOIN messengers_dispatch s ON s.id = o.dispatch_id
       LEFT JOIN ({COUNTED}) AS found ON found.batch_id = o.id
      WHERE o.id = ANY(%(batches)s::bigint[]) AND b.id = o.id

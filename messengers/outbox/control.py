@@ -44,10 +44,10 @@ END_BATCHES = """
 # together first: a batch has hundreds of deliveries, and hardly ever more than three kinds.
 COUNTED = """
     SELECT batch_id, jsonb_object_agg(status, n) FILTER (WHERE kind = 3) AS counts,
-           jsonb_object_agg(status || '|' || cause, n)
-               FILTER (WHERE kind = 1 AND cause <> '') AS causes,
-           jsonb_object_agg(minute || '|' || status, n)
-               FILTER (WHERE kind = 2 AND minute IS NOT NULL) AS minutes,
+           coalesce(jsonb_object_agg(status || '|' || cause, n)
+                        FILTER (WHERE kind = 1 AND cause <> ''), '{}') AS causes,
+           coalesce(jsonb_object_agg(minute || '|' || status, n)
+                        FILTER (WHERE kind = 2 AND minute IS NOT NULL), '{}') AS minutes,
            min(next_at) AS next_at
       FROM (SELECT batch_id, status, cause, minute, sum(n)::bigint AS n, min(next_at) AS next_at,
                    grouping(cause, minute) AS kind
@@ -67,8 +67,7 @@ COUNTED = """
 # Once for each batch when it closes, so that no page ever has to read the rows for it.
 RECOUNT = f"""
     UPDATE messengers_batch b
-       SET counts = found.counts, causes = coalesce(found.causes, '{{}}'),
-           minutes = coalesce(found.minutes, '{{}}')
+       SET counts = found.counts, causes = found.causes, minutes = found.minutes
       FROM ({COUNTED}) AS found
      WHERE found.batch_id = b.id"""
 

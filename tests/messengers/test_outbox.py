@@ -4,8 +4,10 @@ import time
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from messengers.contract import Content
+from messengers.engine import ledger
 from messengers.errors import NotInDoubt
 from messengers.models import MAX_BATCH, Batch, Delivery, Dispatch
 from messengers.outbox import (
@@ -25,6 +27,7 @@ from messengers.outbox import (
     start_dispatch,
 )
 from messengers.outbox.control import recount
+from messengers.sql import engine_transaction
 from privacy.models import AuditEntry
 from tests.messengers.house import (
     RECIPIENTS,
@@ -279,3 +282,17 @@ def test_causes_and_times_are_counted(db: None) -> None:
         ("2026-11-21T20:00:00+00:00", "failed", 1),
         ("2026-11-21T20:00:00+00:00", "in_doubt", 2),
     ]
+
+
+def test_a_batch_whose_deliveries_are_gone_keeps_its_counts(db: None) -> None:
+    """As when retention or an erasure was there before its worker."""
+    dispatch = make_dispatch([gate for _, gate in make_people(make_channel(), 2)])
+    known = {"counts": {"failed": 2}, "causes": {"failed|unknown": 2}, "minutes": {"60|failed": 2}}
+    Batch.objects.update(status="working", lease_until=timezone.now(), **known)
+    Delivery.objects.all().delete()
+
+    with engine_transaction():
+        (closed,) = ledger.close({batch.id: dispatch.id for batch in Batch.objects.all()})
+
+    assert closed[2] == "done"
+    assert Batch.objects.values(*known).get() == known
