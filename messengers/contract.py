@@ -378,9 +378,11 @@ class TextEvent:
     """Somebody wrote to us, or pressed a button (`payload`).
 
     `ref` is unique per channel and repeats when the provider repeats the event; it holds nothing
-    about a person. `reply_to` is the provider id of the message that was answered, where the
-    provider tells. `attempt` names our call that was answered, proved by an id only its receiver
-    knows: the sender of a mail can be forged, so a consent given by mail needs it.
+    about a person. `sender` is who the provider says it is, in its own spelling: `canonical` is for
+    whoever works on the event, as nothing before that asks for it. `reply_to` is the provider id of
+    the message that was answered, where the provider tells. `attempt` names our call that was
+    answered, proved by an id only its receiver knows: the sender of a mail can be forged, so a
+    consent given by mail needs it.
     """
 
     ref: str

@@ -350,13 +350,15 @@ def _kept_events(subject: UUID) -> Iterator[tuple[InboundEvent, Any]]:
         for address in _addresses(subject)
         for identifier in _revealed(address)
     }
-    channels = {channel for channel, _identifier in mine}
+    channels = Channel.objects.in_bulk({channel for channel, _identifier in mine})
+    adapters = {pk: adapter_of(channel) for pk, channel in channels.items()}
     for event in InboundEvent.objects.filter(channel__in=channels, sealed__isnull=False):
         try:
             opened = open_event(event)
-        except VaultError:
+            sender = adapters[event.channel_id].canonical(opened.sender)
+        except (VaultError, BadAddress):
             continue
-        if (event.channel_id, opened.sender) in mine:
+        if (event.channel_id, sender) in mine:
             yield event, opened
 
 

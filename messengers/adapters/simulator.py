@@ -54,6 +54,7 @@ from messengers.words import gettext_noop
 
 ATTEMPT_MAX = 100  # characters; whether it is one of ours is not for us to say
 RECEIPTS = ("delivered", "read", "undelivered")
+SENDER_MAX = 64  # characters of a number, however it is spelled
 TEXT_MAX_IN = 4096  # characters of an incoming text that we keep
 
 
@@ -296,9 +297,10 @@ class Simulator(Adapter):
 
     def _sender(self, event: Mapping[str, Any]) -> str:
         """Raises `ValueError`: whoever signs a hook may still have put a list in there."""
-        if not isinstance(event["from"], str):
-            raise ValueError("the sender is no text")
-        return self.canonical(event["from"])
+        sender = event["from"]
+        if not isinstance(sender, str) or not 0 < len(sender) <= SENDER_MAX:
+            raise ValueError("the sender is no text, or no number")
+        return sender
 
     def _opt_out(self, event: Mapping[str, Any]) -> Event:
         if event["cause"] not in ("blocked", "complaint"):

@@ -49,8 +49,9 @@ _APOSTROPHE = re.compile(r"['`´‘’ʼ]")
 
 def skeleton(text: str) -> str:
     """The bare letters of `text`: "KÜNDIGEN", "kuendigen" and "kundigen" become the same."""
-    folded = unicodedata.normalize("NFKC", text)[:MAX_CHARACTERS_READ].casefold()
-    bare = unicodedata.normalize("NFKD", folded).translate(_SKELETON)
+    bare = unicodedata.normalize("NFKC", text)[:MAX_CHARACTERS_READ].casefold()
+    if not bare.isascii():
+        bare = unicodedata.normalize("NFKD", bare).translate(_SKELETON)
     return _UMLAUT_DIGRAPH.sub(r"\1", _APOSTROPHE.sub("", bare))
 
 
@@ -93,43 +94,43 @@ class Word(NamedTuple):
     ends_clause: bool
 
 
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"([^\W_]+)([\W_]*)")  # and what stands between it and the next one
 _CLAUSE_END = re.compile(r"[.,;:!?\n\u2013\u2014|/()]|\s-\s")
 
 
 def words_of(bare: str, limit: int) -> list[Word]:
     """The first `limit` words of a skeleton. Emoji and punctuation only separate them."""
-    words: list[Word] = []
-    found = _WORD.finditer(bare)
-    word = next(found, None)
-    while word is not None and len(words) < limit:
-        following = next(found, None)
-        between = bare[word.end() : following.start()][:50] if following else "."
-        words.append(Word(word[0], between != " " and bool(_CLAUSE_END.search(between))))
-        word = following
-    return words
+    found = _WORD.findall(bare)
+    if found:
+        found[-1] = (found[-1][0], ".")
+    return [
+        Word(word, between != " " and bool(_CLAUSE_END.search(between[:50])))
+        for word, between in found[:limit]
+    ]
 
 
-def is_one_slip_away(typed: str, meant: str) -> bool:
-    """Damerau-Levenshtein distance of one: a letter missing, extra or wrong, or two swapped."""
-    if abs(len(typed) - len(meant)) > 1 or typed == meant:
-        return False
-    start = 0
-    while start < min(len(typed), len(meant)) and typed[start] == meant[start]:
-        start += 1
-    rest_typed, rest_meant = typed[start:], meant[start:]
-    if rest_typed[2:] == rest_meant[2:] and rest_typed[:2] == rest_meant[:2][::-1]:
-        return True
-    return (
-        rest_typed[1:] == rest_meant[1:]
-        or rest_typed[1:] == rest_meant
-        or rest_typed == rest_meant[1:]
-    )
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+_STRANGE = re.compile(f"[^{_LETTERS}]")
+_ANY_STRANGE = "?"  # stands for each letter that no word of ours has
 
 
-def with_one_letter_less(word: str) -> set[str]:
-    """Words that are one slip away from each other have one of these, or themselves, in common."""
-    return {word[:at] + word[at + 1 :] for at in range(len(word))}
+def slips_of(word: str) -> set[str]:
+    """What is one slip of the finger away: a letter missing, extra or wrong, or two swapped.
+
+    Letters beyond `word`'s alphabet are all the same there, and in `as_slip`.
+    """
+    made = set()
+    for at in range(len(word) + 1):
+        before, letter, after = word[:at], word[at : at + 1], word[at + 1 :]
+        made |= {before + after, before + after[:1] + letter + after[1:]}
+        for other in _LETTERS + _ANY_STRANGE:
+            made |= {before + other + letter + after, before + other + after}
+    return made - {word}
+
+
+def as_slip(word: str) -> str:
+    """`word` as `slips_of` spells it."""
+    return word if word.isascii() else _STRANGE.sub(_ANY_STRANGE, word)
 
 
 _RUN = re.compile(r"(.)\1{2,}")

@@ -5,6 +5,7 @@ asks back. WEAK ones count only if nothing but their usual company is said ("Ich
 """
 
 import re
+from collections.abc import Iterable
 
 _PUSHES = (
     r"(?:newsletters?|newslettern|nachricht|nachrichten|news|mitteilungen|meldungen|infos?"
@@ -112,7 +113,7 @@ DOUBTFUL = [
     r"abbestellt",
     r"unsubscribed",
     r"opted out",
-    r"^stoppt?e?",
+    r"(?<=^ )stoppt?e?",
     r"kein interesse",
     r"(?:not|no) interest(?:ed)?",
     r"nicht interessiert",
@@ -136,5 +137,13 @@ DOUBTFUL = [
 
 
 def compiled(patterns: list[str]) -> re.Pattern[str]:
-    """All `patterns` as one, on whole words only."""
-    return re.compile(rf"\b(?:{'|'.join(patterns)})\b")
+    """All `patterns` as one, on whole words of what `spaced` gives.
+
+    It begins with a space, so that nothing is tried but at the beginning of a word.
+    """
+    return re.compile(rf" (?:{'|'.join(patterns)})\b")
+
+
+def spaced(words: Iterable[str]) -> str:
+    """`words` with a space before each of them."""
+    return " " + " ".join(words)

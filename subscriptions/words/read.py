@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from subscriptions.words import phrases, vocabulary
 from subscriptions.words.fold import (
     Word,
-    is_one_slip_away,
+    as_slip,
     own_words,
     skeleton,
-    with_one_letter_less,
+    slips_of,
     without_drawl,
     words_of,
 )
@@ -82,7 +82,9 @@ def may_be(text: str, intents: Collection[Intent], keywords: KeywordTable) -> bo
 
 
 def _words(own: str) -> list[Word]:
-    return words_of(skeleton(_ADDRESS.sub(" ", own)), MAX_WORDS_READ)
+    if "@" in own or "://" in own:
+        own = _ADDRESS.sub(" ", own)
+    return words_of(skeleton(own), MAX_WORDS_READ)
 
 
 def _keyword_or_withdrawal(
@@ -167,8 +169,7 @@ def _withdrawal(asked: list[Word], keywords: KeywordTable) -> Reading | None:
     if len(asked) > vocabulary.MAX_PHRASED:
         return PERHAPS_STOP if _speaks_of_stopping(asked, keywords) else None
     words = [_mended(word, keywords) for word in asked]
-    is_mended = any(word is not typed for word, typed in zip(words, asked, strict=True))
-    if is_mended and (whole := _whole_message(words, keywords)):
+    if words != asked and (whole := _whole_message(words, keywords)):
         return whole
     texts = [word.text for word in words]
     found = _core(texts, keywords)
@@ -184,27 +185,24 @@ def _withdrawal(asked: list[Word], keywords: KeywordTable) -> Reading | None:
 
 _REPEATED = re.compile(r"(stopp?)\1+")
 _UNSUSPICIOUS = vocabulary.ORDINARY | vocabulary.COMPANY
-# What may have been meant, by itself and with any one letter missing: found without comparing all.
-_MEANT: dict[str, list[str]] = {}
-for _meant in sorted(vocabulary.TYPED_WITH_SLIPS):
-    for _form in {_meant} | with_one_letter_less(_meant):
-        _MEANT.setdefault(_form, []).append(_meant)
+_MEANT: dict[str, str] = {
+    typed: meant
+    for meant in sorted(vocabulary.TYPED_WITH_SLIPS, reverse=True)
+    for typed in slips_of(meant) - vocabulary.ORDINARY
+    if len(typed) >= vocabulary.MIN_TYPED
+}
+_NEARLY_STOP = {typed for typed in slips_of("stop") if len(typed) < 4} - vocabulary.ORDINARY
 
 
 def _mended(word: Word, keywords: KeywordTable) -> Word:
     """A withdrawal word with one slip of the finger as the word that was meant."""
     text = word.text
-    if text in keywords.exact or text in _UNSUSPICIOUS:
+    if text in _UNSUSPICIOUS or text in keywords.exact:
         return word
     plain = without_drawl(text)
-    repeated = _REPEATED.fullmatch(plain)
-    if plain in keywords.stop or repeated:
-        return word._replace(text=repeated.group(1) if repeated else plain)
-    if plain in vocabulary.ORDINARY or len(plain) < vocabulary.MIN_TYPED or len(plain) > 20:
-        return word
-    forms = with_one_letter_less(plain) | {plain}
-    near = {meant for form in forms for meant in _MEANT.get(form, ())}
-    meant = next((meant for meant in sorted(near) if is_one_slip_away(plain, meant)), "")
+    if repeated := _REPEATED.fullmatch(plain):
+        return word._replace(text=repeated.group(1))
+    meant = plain if plain in keywords.stop else _MEANT.get(as_slip(plain))
     return word._replace(text=meant) if meant else word
 
 
@@ -222,7 +220,7 @@ class _Core:
 
 
 def _core(texts: list[str], keywords: KeywordTable) -> _Core | None:
-    joined = " ".join(texts)
+    joined = phrases.spaced(texts)
     for at, text in enumerate(texts):
         if text in keywords.stop:
             return _Core(at, at + 1, is_strong=_is_about_us(at, texts))
@@ -230,7 +228,7 @@ def _core(texts: list[str], keywords: KeywordTable) -> _Core | None:
         if match := pattern.search(joined):
             start = joined.count(" ", 0, match.start())
             gaps = tuple(" ".join(gap for gap in match.groups() if gap).split())
-            return _Core(start, start + match.group().count(" ") + 1, is_strong, gaps)
+            return _Core(start, start + match.group().count(" "), is_strong, gaps)
     return None
 
 
@@ -313,21 +311,19 @@ def _language(texts: list[str], keywords: KeywordTable) -> str:
 def _is_doubtful(words: list[Word], keywords: KeywordTable) -> bool:
     """A word that ends things, or nearly one, at the head of a short message ("Aus Berlin")."""
     head = words[0].text if words else ""
-    if _DOUBTFUL.search(" ".join(word.text for word in words)):
+    if _DOUBTFUL.search(phrases.spaced([word.text for word in words])):
         return True
     if head in keywords.alone:
         return len(words) <= vocabulary.MAX_SHORT
-    is_near = len(head) == vocabulary.MIN_TYPED - 1 and is_one_slip_away(head, "stop")
-    return len(words) == 1 and is_near and head not in vocabulary.ORDINARY
+    return len(words) == 1 and as_slip(head) in _NEARLY_STOP
 
 
 def _speaks_of_stopping(words: list[Word], keywords: KeywordTable) -> bool:
     texts = [word.text for word in words]
-    joined = " ".join(texts)
     if any(text in {texts[0], texts[-1]} and text in keywords.stop for text in texts):
         return True
     unmistakable = keywords.stop.keys() - vocabulary.EVERYDAY
-    return bool(unmistakable.intersection(texts) or _STRONG.search(joined))
+    return bool(unmistakable.intersection(texts) or _STRONG.search(phrases.spaced(texts)))
 
 
 def _yes(own: str, keywords: KeywordTable) -> Reading | None:

@@ -295,8 +295,8 @@ def test_an_answer_to_nobody_is_no_error(db):
 SECRET = "a-secret-of-more-than-16"
 
 
-def post(client, channel, number, words):
-    event = {"id": f"ev-{number}", "type": "text", "at": AT.isoformat(), "from": PHONE}
+def post(client, channel, number, words, sender=PHONE):
+    event = {"id": f"ev-{number}", "type": "text", "at": AT.isoformat(), "from": sender}
     body = orjson.dumps({"events": [event | {"text": words}]})
     headers = signed_headers(SECRET, f"c-{number}", body)
     return client.post(
@@ -304,13 +304,43 @@ def post(client, channel, number, words):
     )
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_whole_way_from_the_hook_to_the_farewell(client, newsletter):
+@pytest.fixture
+def hooked(newsletter):
+    """A channel whose provider calls our hook."""
     channel = create_channel(
         kind="simulator", name="Hook", settings={}, profile=OWN_HOUSE, actor=Actor.system("test"),
         secrets={"token": "t", "hook_secret": SECRET},
     )  # fmt: skip
     newsletter.channels.add(channel)
+    return channel
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_writes_is_the_same_person_however_the_provider_spells_the_number(client, hooked):
+    spellings = [PHONE, PHONE.replace("+49", "0"), f"{PHONE[:6]} {PHONE[6:]}"]
+    for number, (sender, words) in enumerate(zip(spellings, ["START", "JA", "STOP"], strict=True)):
+        assert post(client, hooked, number, words, sender).status_code == 200
+        handle_pending()
+
+    assert Address.objects.count() == 1
+    assert not is_open(Subscription.objects.get())
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("sender", ["+4912", "nobody", "+49 176 TELEFON"])
+@pytest.mark.parametrize("words", ["START", "STOP"])
+def test_whoever_has_no_number_is_nobody_whom_we_could_answer(client, hooked, sender, words):
+    assert post(client, hooked, 1, words, sender).status_code == 200
+    handle_pending()
+
+    assert InboundEvent.objects.get().status == "handled"
+    assert not Address.objects.exists()
+    assert not Dispatch.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_whole_way_from_the_hook_to_the_farewell(client, hooked):
+    channel = hooked
     for number, words in enumerate(["START", "JA"]):
         assert post(client, channel, number, words).status_code == 200
         assert handle_pending() == 1

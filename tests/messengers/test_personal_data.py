@@ -26,12 +26,16 @@ def channel(db: None) -> Channel:
 
 @pytest.fixture
 def person(channel: Channel) -> tuple[Address, UUID]:
-    """Somebody with an address, a gate, a broadcast on the way and a text in the inbox."""
+    """Somebody with an address, a gate, a broadcast on the way and a text in the inbox.
+
+    The provider has its own spelling of their number.
+    """
     people = make_people(channel, 3)
     make_dispatch([gate for _, gate in people])
     now = timezone.now()
+    sender = phone(0).replace("+", "00")
     event = TextEvent(
-        ref="e1", at=datetime(2026, 11, 21, tzinfo=UTC), sender=phone(0), text="Guten Tag"
+        ref="e1", at=datetime(2026, 11, 21, tzinfo=UTC), sender=sender, text="Guten Tag"
     )
     InboundEvent.objects.create(
         channel=channel,

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from subscriptions.words import Intent, KeywordRow, KeywordTable, Name, Reading, may_be, read_word
+from subscriptions.words.fold import as_slip, slips_of
 
 CORPUS = Path(__file__).parent / "corpus" / "messages.tsv"
 TOPICS = {"lokales": ("Lokales", "Local"), "sport": ("Sport", "Sports")} | {
@@ -167,6 +168,35 @@ def test_a_matcher_that_looks_for_the_word_anywhere_fails():
 
     assert figures.stops_found < figures.stops
     assert figures.wrongly_withdrawn != []
+
+
+def distance(typed: str, meant: str) -> int:
+    """Letters missing, extra, wrong or swapped, as the textbook counts them."""
+    rows = [list(range(len(meant) + 1))]
+    for i, letter in enumerate(typed, 1):
+        row = [i]
+        for j, other in enumerate(meant, 1):
+            row.append(min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (letter != other)))
+            if i > 1 and j > 1 and typed[i - 2 : i] == other + meant[j - 2]:
+                row[-1] = min(row[-1], rows[-2][j - 2] + 1)
+        rows.append(row)
+    return rows[-1][-1]
+
+
+@given(
+    st.sampled_from(["stop", "stopp", "optout", "kundigen"]),
+    st.lists(
+        st.tuples(st.integers(0, 7), st.integers(0, 2), st.sampled_from(["", *"stopki9ł漢"])),
+        max_size=2,
+    ),
+)
+def test_one_slip_is_what_the_textbook_counts_as_one(meant, changes):
+    typed = meant
+    for at, length, letter in changes:
+        piece = typed[at : at + length]
+        typed = typed[:at] + (letter if length < 2 else piece[::-1]) + typed[at + length :]
+
+    assert (as_slip(typed) in slips_of(meant)) == (distance(typed, meant) == 1)
 
 
 def test_stop_with_a_name_finds_the_topics_and_the_newsletter():
