@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from uuid import UUID
@@ -289,7 +290,10 @@ def _where(channel_id: UUID, ref: bytes) -> Where:
 
 def _inbound() -> ModuleType:
     """The routing above us, named in the settings because we may not import upwards."""
-    return import_module(settings.INBOUND)
+    return _imported(settings.INBOUND)
+
+
+_imported = cache(import_module)
 
 
 def log_broken(event: str, error: Exception) -> None:

@@ -16,7 +16,7 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 DEFAULT_ORIGIN = "http://127.0.0.1:8000"
 DEFAULT_BIND = "127.0.0.1:8000"
 MAILBOX_PORT = 8025
-WEB_THREADS = 8  # those of hooks share commits; more of them get in each other's way
+WEB_THREADS = 16  # those of hooks wait for a commit they share: the more wait, the fewer commits
 ANSWER_SECONDS = 5.0
 
 

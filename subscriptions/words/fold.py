@@ -6,6 +6,7 @@ before anything else is known about it.
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 # A withdrawal stands at the beginning of what somebody writes. Mail programs may hang megabytes
@@ -103,10 +104,12 @@ def words_of(bare: str, limit: int) -> list[Word]:
     found = _WORD.findall(bare)
     if found:
         found[-1] = (found[-1][0], ".")
-    return [
-        Word(word, between != " " and bool(_CLAUSE_END.search(between[:50])))
-        for word, between in found[:limit]
-    ]
+    return [Word(word, _ends_clause(between[:50])) for word, between in found[:limit]]
+
+
+@lru_cache(1_000)
+def _ends_clause(between: str) -> bool:
+    return bool(_CLAUSE_END.search(between))
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
