@@ -25,7 +25,7 @@ from tests.chaos.databases import house
 from tests.chaos.history import History
 from tests.chaos.outside import Plan, answers
 from tests.chaos.programs import CALL_SECONDS, House
-from tests.chaos.rounds import Script, Verdict, Watch, body_of, in_a_fork, verdict_on
+from tests.chaos.rounds import TRIES, Script, Verdict, Watch, body_of, in_a_fork, verdict_on
 from tests.chaos.rules import check
 from tests.chaos.stage import HOOK_SECRET, Stage, outside, provider, set_stage, stops_for
 from tests.standins.brokers import Redis
@@ -38,7 +38,6 @@ PATIENCE = 600.0  # seconds for what is left when the last blow has fallen
 SHARES = {"child": 6, "main": 2, "node": 2, "helper": 3, "beat": 2, "web": 3, "broker": 1}
 SHARES |= {"backend": 3, "postmaster": 1}
 CLOCKS = 10  # jumps beside the blows
-TRIES = 20  # until a blow hits somebody
 LONGEST_PAUSE = 10.0  # seconds without progress after which the next blow falls all the same
 
 

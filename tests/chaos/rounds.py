@@ -31,6 +31,7 @@ CALL_SECONDS, LEASE_SLACK = 1.5, 1.0
 RECEIPT_WAIT = 0.3  # before a receipt that came too early is tried again
 DRAIN_SECONDS = 60.0
 SAMPLE_SECONDS = 0.25
+TRIES = 20  # until a blow hits somebody
 STUCK = """
     SELECT d.status, d.status_why, c.paused_until, c.paused_why, clock_timestamp(), b.status,
            b.lease_until, b.due_at, b.on_wire, count(*)
@@ -202,10 +203,16 @@ def strike(script: Script, crew: Crew, watch: "Watch") -> Counter[str]:
     watch.sleep(0.3)
     for kind in blows:
         watch.sleep(rng.uniform(0.02, 2 * pace))
-        struck[kind] += crew.kill(kind, rng)
-        time.sleep(0.02)
-        crew.revive()
+        struck[kind] += any(_struck(kind, rng, crew) for _ in range(TRIES))
     return struck
+
+
+def _struck(kind: str, rng: random.Random, crew: Crew) -> bool:
+    """Whether the blow hit somebody: one in a while meets a process that is just being born."""
+    has_hit = crew.kill(kind, rng)
+    time.sleep(0.02)
+    crew.revive()
+    return has_hit
 
 
 class Revivable(Protocol):
