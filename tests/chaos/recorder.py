@@ -7,6 +7,7 @@ undone here, too.
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -131,13 +132,9 @@ def read(
     call_seconds: float = 0.0,
 ) -> History:
     """Everything that was noted. `people`: address -> the identifier its provider is given."""
-    from messengers.models import Dispatch
-    from messengers.outbox import causes, counts
-
-    chief = Dispatch.objects.get(id=dispatch)
     ours = _rows("SELECT DISTINCT dispatch_id FROM messengers_delivery WHERE address = ANY(%s)",
                  [list(people)])  # fmt: skip
-    history = History(size=chief.size, dispatch=str(dispatch), status=chief.status)
+    history = told_of(dispatch, History(size=0))
     rows = _rows(ROWS, [[row[0] for row in ours]])
     history.rows = [Row(row[0], people[row[1]], *row[2:]) for row in rows]
     history.arrivals = list(_arrivals(provider_log))
@@ -149,11 +146,25 @@ def read(
     told = [(_record_of(row[0]), row[1]) for row in _rows(AUDITS)]
     history.audits = [Audit(record, transaction) for record, transaction in told if record]
     history.answers = list(answers)
-    history.report = counts(dispatch)
-    history.causes = {cause: n for status, cause, n in causes(dispatch) if status == "in_doubt"}
     history.parked = _rows(PARKED, [channel])[0][0]
     history.call_seconds = call_seconds
     return history
+
+
+def told_of(dispatch: UUID, history: History) -> History:
+    """The same history, with `dispatch` as its broadcast and what is reported of that."""
+    from messengers.models import Dispatch
+    from messengers.outbox import causes, counts
+
+    chief = Dispatch.objects.get(id=dispatch)
+    return replace(
+        history,
+        size=chief.size,
+        dispatch=str(dispatch),
+        status=chief.status,
+        report=counts(dispatch),
+        causes={cause: n for status, cause, n in causes(dispatch) if status == "in_doubt"},
+    )
 
 
 def _arrivals(log: Path) -> Iterable[Arrival]:

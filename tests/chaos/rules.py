@@ -39,6 +39,11 @@ def check(history: History) -> list[Violation]:
     return [violation for rule in RULES for violation in check_one(rule, history)]
 
 
+def check_broadcast(history: History) -> list[Violation]:
+    """What only the broadcast of this history breaks: for a further one of the same run."""
+    return [violation for rule in ("I5", "I9") for violation in check_one(rule, history)]
+
+
 def check_one(rule: str, history: History) -> list[Violation]:
     texts = list(RULES[rule](history))
     found = [Violation(rule, text) for text in texts[:SHOWN]]

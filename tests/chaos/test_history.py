@@ -18,7 +18,7 @@ from tests.chaos.history import (
     Row,
     Violation,
 )
-from tests.chaos.rules import RULES, SHOWN, check, tally
+from tests.chaos.rules import RULES, SHOWN, check, check_broadcast, tally
 
 PEOPLE = {1: "+4917000000155", 2: "+4917000000255", 3: "+4917000000355", 4: "+4917000000455"}
 CALL = 2.0
@@ -293,3 +293,14 @@ def test_the_figures_tell_whose_doubt_it_was() -> None:
     assert (figures["lost"], figures["doubled"], figures["arrived"]) == (0, 1, 3)
     assert (figures["doubts by our crashes"], figures["doubts by the provider"]) == (1, 1)
     assert (figures["stops"], figures["receipts"]) == (1, 2)
+
+
+def test_a_further_broadcast_of_a_run_is_asked_only_for_what_is_its_own():
+    history = clean()
+    history.changes.append(Change(30.0, 1, "read", "accepted", "", order=50))  # I3 and I7
+    assert check(history)
+    assert check_broadcast(history) == []
+
+    other = replace(history, dispatch="other", size=1)
+
+    assert {violation.rule for violation in check_broadcast(other)} == {"I5", "I9"}

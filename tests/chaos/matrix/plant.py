@@ -23,10 +23,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.chaos import recorder
 from tests.chaos.crew import is_open
+from tests.chaos.history import Violation
 from tests.chaos.matrix.looking import Missing, ask, until
 from tests.chaos.matrix.programs import Program
 from tests.chaos.matrix.verdicts import Judgement, judge
+from tests.chaos.rules import check, check_broadcast
 from tests.clusters import PROJECT, TemporaryClusters
 from tests.standins.brokers import BROKERS, Broker, free_port, missing
 from tests.standins.fault_proxy import FaultProxy
@@ -34,6 +37,8 @@ from tests.standins.fault_proxy import FaultProxy
 CALL_SECONDS = 8.0  # a busy machine is slow; what a dead worker had is known 13 s later
 LATENCY = 0.03  # seconds the provider takes
 RATE = 400.0  # messages per second
+COMMITS_HAVE_MOMENTS = {"track_commit_timestamp": "on"}
+SETTLE_SECONDS = 10.0  # until the counts follow what was merged last
 
 
 class Plant:
@@ -58,7 +63,7 @@ class Plant:
 
     def raise_walls(self) -> None:
         """Databases, lines, environment, tables."""
-        clusters = TemporaryClusters()
+        clusters = TemporaryClusters(settings=COMMITS_HAVE_MOMENTS)
         clusters.place = self.how["place"] or clusters.place
         self.clusters = self.stack.enter_context(clusters)
         for name, to in self._places().items():
@@ -73,6 +78,7 @@ class Plant:
 
         for alias in ("default", "keystore"):
             migrate(alias)
+        recorder.install()
         # The programs go by way of the lines; we ourselves do not.
         if line := self.lines.get("database"):
             url = f"postgresql://jawort_owner@127.0.0.1:{line.port}/jawort"
@@ -235,8 +241,28 @@ class Plant:
         return time.monotonic() - began
 
     def judged(self) -> Judgement:
-        """The provider's log beside the rows of all broadcasts of this house."""
-        return judge(self.log, self.phones)
+        """The provider's log beside the rows of all broadcasts of this house, and its history."""
+        verdict = judge(self.log, self.phones)
+        verdict.violations = [str(violation) for violation in self.violations()]
+        return verdict
+
+    def violations(self) -> list[Violation]:
+        """What breaks an invariant, by what the triggers noted."""
+        from messengers.models import Dispatch
+
+        until(recorder.is_settled, SETTLE_SECONDS, or_fail=False)
+        broadcasts = list(Dispatch.objects.filter(kind="broadcast").values_list("id", flat=True))
+        if not broadcasts:
+            return []
+        history = recorder.read(
+            dispatch=broadcasts[0],
+            channel=self.channel.id,
+            people=self.numbers,
+            provider_log=self.log,
+            call_seconds=CALL_SECONDS,
+        )
+        others = [recorder.told_of(dispatch, history) for dispatch in broadcasts[1:]]
+        return check(history) + [found for other in others for found in check_broadcast(other)]
 
     def complaints(self) -> str:
         """The last words of every program, for whoever has to find out."""

@@ -22,17 +22,21 @@ class Judgement:
     unaccounted: int = 0
     states: dict[str, int] = field(default_factory=dict)
     doubts: dict[str, int] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)  # of the invariants, by the history
 
     @property
     def is_clean(self) -> bool:
-        return not (self.lost or self.doubled or self.nameless or self.unaccounted)
+        wrong = self.lost or self.doubled or self.nameless or self.unaccounted or self.violations
+        return not wrong
 
     def __str__(self) -> str:
         states = ", ".join(f"{number} {name}" for name, number in sorted(self.states.items()))
         causes = ", ".join(f"{number} {name}" for name, number in sorted(self.doubts.items()))
         return (
             f"{states}; {self.lost} lost, {self.doubled} doubled, {self.nameless} without a name,"
-            f" {self.unaccounted} unaccounted" + (f" (doubts: {causes})" if causes else "")
+            f" {self.unaccounted} unaccounted"
+            + (f" (doubts: {causes})" if causes else "")
+            + "".join(f"; BROKEN {text}" for text in self.violations)
         )
 
 
