@@ -239,7 +239,7 @@ def plant_poison(house: Plant) -> int:
 
 @scenario(
     "C6 B1",
-    event="the worker's children killed right after each of 100 tasks was delivered to them",
+    event="the worker's children killed right after each of 40 tasks (long: 100) came to them",
     promised="no row older than 30 s: the sweeper rings again",
 )
 @or_skip
@@ -271,7 +271,7 @@ def start_one(house: Plant, number: int) -> None:
 
 @scenario(
     "C6 B10",
-    event="whoever starts a dispatch is killed between COMMIT and the ring, 200 times",
+    event="whoever starts a dispatch is killed between COMMIT and the ring, 60 × (long: 200 ×)",
     promised="no row older than 30 s",
 )
 @or_skip

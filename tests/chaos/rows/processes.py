@@ -9,7 +9,7 @@ from tests.chaos.rows.verdict import seen
 from tests.chaos.scenarios import Seen, scenario
 
 PEOPLE, RATE = 1200, 150.0  # eight seconds of sending
-WINDOW = 128  # calls in flight per worker process: what one crash may put in doubt
+WINDOW = 128  # a process may have twice as many in flight, and at this rate never has
 CHILDREN = 2  # of one Celery worker
 GRACE = 30.0
 ON_WIRE = "SELECT coalesce(sum(cardinality(on_wire)), 0) FROM messengers_batch"
