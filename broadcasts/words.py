@@ -44,6 +44,7 @@ WHYS = {
     "not_allowed": _("Whoever scheduled it may no longer send."),
     "already_started": _("It had been started before."),
     "auth_config": _("A messenger refuses our access: the channel's settings need a look."),
+    "picture_refused": _("A messenger does not take the picture: look at its size and kind."),
     "unreachable": _("A messenger could not be reached."),
     "too_many_doubts": _(
         "Too many answers were lost on a channel, and nobody could say who got the message. It "

@@ -31,9 +31,10 @@ from privacy.vault import Where, open_system, seal_system
 # Not a registered messenger's setting: how long one call may take, in seconds.
 CALL_SECONDS = 20.0
 
-LOCK_WORKING = """
+# Those that wait, too: one that is claimed meanwhile would commit by what its worker read before.
+LOCK_BATCHES = """
     SELECT id FROM messengers_batch
-     WHERE channel_id = %s AND status = 'working' ORDER BY id FOR UPDATE"""
+     WHERE channel_id = %s AND status <> 'done' ORDER BY id FOR UPDATE"""
 
 
 class UnknownKind(ValueError):
@@ -110,7 +111,7 @@ def stop_channel(*, channel: Channel, actor: Actor) -> None:
 
     Hooks still answer, and withdrawals are still taken.
     """
-    rows(LOCK_WORKING, [channel.id])
+    rows(LOCK_BATCHES, [channel.id])
     _set_status(channel, Channel.Status.STOPPED, actor)
 
 

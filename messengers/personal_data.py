@@ -1,6 +1,6 @@
 """What this room keeps about people: where they can be reached, and what was sent to them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -351,15 +351,23 @@ def _kept_events(subject: UUID) -> Iterator[tuple[InboundEvent, Any]]:
         for identifier in _revealed(address)
     }
     channels = Channel.objects.in_bulk({channel for channel, _identifier in mine})
-    adapters = {pk: adapter_of(channel) for pk, channel in channels.items()}
+    spelled = {pk: _spelling(channel) for pk, channel in channels.items()}
     for event in InboundEvent.objects.filter(channel__in=channels, sealed__isnull=False):
         try:
             opened = open_event(event)
-            sender = adapters[event.channel_id].canonical(opened.sender)
+            sender = spelled[event.channel_id](opened.sender)
         except (VaultError, BadAddress):
             continue
         if (event.channel_id, sender) in mine:
             yield event, opened
+
+
+def _spelling(channel: Channel) -> Callable[[str], str]:
+    """How its messenger spells an identifier; unchanged where the channel cannot be used."""
+    try:
+        return adapter_of(channel).canonical
+    except (VaultError, LookupError):
+        return str
 
 
 def _revealed(address: Address) -> list[str]:

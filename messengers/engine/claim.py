@@ -90,12 +90,13 @@ class Common:
 def load(batches: list[OpenBatch], common: Mapping[UUID, Common]) -> None:
     """Read and open the people of these batches. `common` is what is known of each dispatch.
 
-    Raises `KeystoreDown`; then nothing was loaded and the batches have to be given back.
+    Raises `VaultError` if no keys can be had; then nothing was loaded and the batches have to be
+    given back. One key that does not open is that person's alone.
     """
     dispatches = {batch.dispatch: common.get(batch.dispatch, Common()) for batch in batches}
     has_footer = any(known.has_footer for known in dispatches.values())
     found = _recipients(batches, has_footer=has_footer) if batches else []
-    ring = KeyRing.of(row[7] for row in found if row[7] is not None)
+    ring = KeyRing.of((row[7] for row in found if row[7] is not None), skip_broken=True)
     by_batch: dict[int, list[Row]] = defaultdict(list)
     for row in found:
         by_batch[row[0]].append(row)
@@ -135,7 +136,8 @@ class _Opener:
             position, delivery, gate, attempts, needs_footer=foot, attempt=attempt
         )
         if address is None or not self.ring.has(subject):
-            recipient.problem = "erased"
+            is_broken = address is not None and subject in self.ring.broken
+            recipient.problem = "unreadable" if is_broken else "erased"
             return recipient
         try:
             recipient.address = self.open_address(subject, address, sealed).decode()

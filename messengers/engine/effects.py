@@ -32,7 +32,7 @@ PAUSE_CHANNEL = """
        SET setbacks = setbacks + CASE WHEN paused_until > clock_timestamp() THEN 0 ELSE 1 END,
            paused_why = %(why)s,
            paused_until = greatest(paused_until, clock_timestamp() + make_interval(secs =>
-               %(jitter)s * coalesce(%(wait)s, least(%(longest)s, power(2, setbacks)))))
+               %(jitter)s * coalesce(%(wait)s, least(%(longest)s, power(2, least(setbacks, 16))))))
      WHERE id = %(channel)s"""
 # Accounts of one app at one provider: what stops one stops all. Locked in one order.
 SAME_APP = """

@@ -12,12 +12,10 @@ from messengers.channels import account_of, call_seconds
 from messengers.contract import (
     Adapter,
     Content,
-    Lost,
-    NotSent,
-    Outcome,
     Rendered,
     RenderError,
     Request,
+    Response,
 )
 from messengers.engine.pace import Pace
 from messengers.models import Channel, Dispatch
@@ -62,6 +60,7 @@ class Line:
         self.bulk = int(channel.settings.get("bulk", self.adapter.capabilities.bulk))
         self.has_setbacks = channel.setbacks > 0 or bool(channel.paused_why)
         self._texts: dict[UUID, Text] = {}
+        self.unsendable: set[UUID] = set()  # dispatches whose upload could not even be made
         self.allowance = Allowance(channel.id)
 
     # --- Content ---
@@ -76,7 +75,12 @@ class Line:
         """Whether there is nothing left to upload; begins the upload where there is."""
         text = self.text(dispatch)
         if text.upload is not None:
-            self.transport.submit(dispatch, text.upload, self.call_seconds)
+            try:
+                self.transport.submit(dispatch, text.upload, self.call_seconds)
+            except Exception as error:
+                self.tell_broken(error)
+                self.unsendable.add(dispatch)
+                return False
             text.upload = None
         return text.prepared is not None or bool(text.problem)
 
@@ -108,12 +112,18 @@ class Line:
         log.error("content_broken", dispatch=str(dispatch), code=code)
         return Text(None, problem="render")
 
-    def uploaded(self, dispatch: UUID, outcome: Outcome) -> bool:
+    def tell_broken(self, error: Exception) -> None:
+        """No request can be made of what the channel is told: its token, its URL."""
+        log.error("request_broken", channel=str(self.channel.id), error=type(error).__name__)
+
+    def upload_again(self, dispatch: UUID) -> None:
+        """No answer came: what was made of the dispatch is made anew when it is asked for."""
+        del self._texts[dispatch]
+
+    def uploaded(self, dispatch: UUID, outcome: Response) -> bool:
         """Read the answer to an upload and keep it; whether the picture is there now."""
         text = self._texts[dispatch]
         try:
-            if isinstance(outcome, NotSent | Lost):
-                return False
             text.prepared = self.adapter.prepared(outcome)
         except RenderError:
             return False

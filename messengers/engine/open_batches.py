@@ -142,12 +142,18 @@ class Bulk:
 
     batch: OpenBatch
     intents: list[Intent]
-    request: Request = field(repr=False)
     flight: Flight = NOT_YET
 
     @property
     def messages(self) -> int:
         return len(self.intents)
+
+    @property
+    def request(self) -> Request:
+        """Made when it is asked for."""
+        line = self.batch.line
+        calls = [intent.call for intent in self.intents if isinstance(intent.call, Call)]
+        return line.adapter.bulk_request(calls, line.text(self.batch.dispatch).prepared or {})
 
 
 Submission = Intent | Bulk

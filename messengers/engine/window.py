@@ -30,6 +30,7 @@ from messengers.engine.outcomes import FOOTER_MISSING, Verdict, token
 log = structlog.get_logger("jawort.engine")
 
 NO_ANSWER = (NotSent, Lost)
+KNOWN = (*NO_ANSWER, Refused)  # needs no adapter to be understood
 FOR_REPLIES = 16  # places of the window that broadcasts leave to replies
 REPLY_PRIORITY = 1  # from here on a batch may use them
 REFILL = 128  # a broadcast waits until so many places are free, or half of a small window
@@ -120,27 +121,23 @@ def submissions(intents: Iterable[Intent]) -> Iterator[Submission]:
             yield intent
     for batch, some in together.items():
         for start in range(0, len(some), batch.line.bulk):
-            yield _bulk(batch, some[start : start + batch.line.bulk])
-
-
-def _bulk(batch: OpenBatch, intents: list[Intent]) -> Bulk:
-    line = batch.line
-    calls = [intent.call for intent in intents if isinstance(intent.call, Call)]
-    prepared = line.text(batch.dispatch).prepared or {}
-    return Bulk(batch, intents, line.adapter.bulk_request(calls, prepared))
+            yield Bulk(batch, some[start : start + batch.line.bulk])
 
 
 def answers(
-    line: Line, submission: Submission, outcome: Outcome
+    line: Line, submission: Submission, outcome: Outcome | Refused
 ) -> list[tuple[Recipient, Answer | NotSent | Lost]]:
-    """Each one's answer, in their order. An adapter that fails leaves it open."""
+    """Each one's answer, in their order. An adapter that fails leaves it open.
+
+    `Refused` is our own word for a call that could not be made.
+    """
     try:
         if isinstance(submission, Intent):
-            if isinstance(outcome, NO_ANSWER):
+            if isinstance(outcome, KNOWN):
                 return [(submission.recipient, outcome)]
             return [(submission.recipient, line.adapter.answer(outcome))]
         recipients = [intent.recipient for intent in submission.intents]
-        if isinstance(outcome, NO_ANSWER):
+        if isinstance(outcome, KNOWN):
             return [(recipient, outcome) for recipient in recipients]
         found = line.adapter.bulk_answer(outcome, len(recipients))
         return list(zip(recipients, found, strict=True))
@@ -149,5 +146,5 @@ def answers(
         return answers(line, submission, Lost("answer not understood"))
 
 
-# What an intent gets whose request could not even be made: a few tries, then failed.
-UNSENDABLE = Refused(Reason.UNKNOWN, "unsendable")
+# What a call gets that could not even be made, by what its channel is told: a broken token or URL.
+UNSENDABLE = Refused(Reason.AUTH_CONFIG, "unsendable")

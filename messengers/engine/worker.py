@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from uuid import UUID
 
 import structlog
+from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, connection
 
 from messengers import instance
-from messengers.contract import Outcome
+from messengers.contract import Outcome, Refused
 from messengers.doorbell import ring
 from messengers.engine import ledger, lines, window
 from messengers.engine.claim import Common, claim, due_channels, load
@@ -28,7 +29,7 @@ from messengers.models import Channel, Dispatch
 from messengers.outbox import expire, finish
 from messengers.sql import engine_transaction, forget_plans
 from messengers.stopping import is_stopping
-from privacy.vault import KeystoreDown
+from privacy.vault import KeystoreDown, VaultError
 
 log = structlog.get_logger("jawort.engine")
 
@@ -75,6 +76,7 @@ class Worker:
         self.tally: Counter[str] = Counter()  # of the verdicts
         self.is_dry = False  # the last look found nothing
         self.look_at = 0.0
+        self.pictures: list[tuple[Line, UUID, Outcome]] = []  # answers to uploads
         self.oldest_result: float | None = None
         self.broken_since: float | None = None
 
@@ -85,11 +87,29 @@ class Worker:
                 self._step()
             if time.monotonic() >= self.deadline and due_channels():
                 ring()
+        except (OperationalError, InterfaceError):
+            raise  # its patience is over, and there is nowhere to write to
+        except Exception:
+            self._save_answers()
+            raise
         finally:
             for line in self.lines.values():
                 line.close()
             self._tell(time.monotonic() - began)
         return self.calls
+
+    def _save_answers(self) -> None:
+        """A mistake of our own: nothing more leaves, and what is out still gets its answers."""
+        longest = max((line.call_seconds for line in self.lines.values()), default=0.0)
+        until = time.monotonic() + longest
+        for batch in self.batches:
+            batch.stop()
+        try:
+            while any(batch.wire for batch in self.batches) and time.monotonic() < until:
+                self._poll()
+            self._commit()
+        except Exception as error:
+            log.error("answers_not_saved", error=type(error).__name__)
 
     def _tell(self, seconds: float) -> None:
         """One line for a run, and nothing about anybody in it."""
@@ -102,6 +122,7 @@ class Worker:
         try:
             if self.broken_since is not None:
                 self._look_around()
+            self._take_pictures()
             self._look_for_batches()
             self._stop(self.effects.brake())
             if self._should_commit():
@@ -169,8 +190,8 @@ class Worker:
         self.batches.sort(key=lambda batch: (-batch.priority, batch.id))
         try:
             load(taken, self._known(taken))
-        except KeystoreDown:
-            log.warning("keystore_down")
+        except (VaultError, ImproperlyConfigured) as error:
+            log.warning("keystore_down", error=type(error).__name__)
             self._give_back(taken, KEYSTORE_WAIT)
         return True
 
@@ -228,10 +249,10 @@ class Worker:
             if isinstance(key, Intent | Bulk):
                 self._arrived(line, key, outcome)
             elif isinstance(key, UUID):
-                self._picture_arrived(line, key, outcome)
+                self.pictures.append((line, key, outcome))
         return len(outcomes)
 
-    def _arrived(self, line: Line, submission: Submission, outcome: Outcome) -> None:
+    def _arrived(self, line: Line, submission: Submission, outcome: Outcome | Refused) -> None:
         batch, now = submission.batch, time.monotonic()
         echoes = line.adapter.capabilities.attempt_echo
         found = window.answers(line, submission, outcome)
@@ -245,8 +266,20 @@ class Worker:
             self.tally[verdict.status] += 1
         self.oldest_result = self.oldest_result or now
 
+    def _take_pictures(self) -> None:
+        """One after the other is kept, or kept in mind until the database can take it."""
+        while self.pictures:
+            self._picture_arrived(*self.pictures[0])
+            del self.pictures[0]
+
     def _picture_arrived(self, line: Line, dispatch: UUID, outcome: Outcome) -> None:
-        if not line.uploaded(dispatch, outcome):
+        if isinstance(outcome, window.NO_ANSWER):
+            # As with a text that cannot leave: the channel rests, and then it is tried again.
+            line.upload_again(dispatch)
+            line.has_setbacks = True
+            self.effects.channels[line.channel.id] = ("unreachable", None)
+            self._stop({dispatch})
+        elif not line.uploaded(dispatch, outcome):
             self.effects.dispatches[dispatch] = "picture_refused"
 
     # --- The commit ---
@@ -318,6 +351,9 @@ class Worker:
                     intents.append(built)
                 else:
                     batch.results.append(Result(recipient, built))
+        for line in self.lines.values():
+            self.effects.dispatches |= dict.fromkeys(line.unsendable, "auth_config")
+            line.unsendable.clear()
         return intents
 
     def _allow(
@@ -385,6 +421,7 @@ class Worker:
             self._take_back(allowed)
             return
         flights: dict[Line, Flight] = {}
+        broken: dict[Line, Exception] = {}
         for submission in window.submissions(allowed):
             line = submission.batch.line
             flight = flights.get(line)
@@ -392,8 +429,15 @@ class Worker:
                 flight = flights[line] = line.pace.leaves(time.monotonic())
             submission.flight = flight
             flight.out += submission.messages
-            line.transport.submit(submission, submission.request, line.call_seconds)
-            self.calls += 1
+            try:
+                line.transport.submit(submission, submission.request, line.call_seconds)
+                self.calls += 1
+            except Exception as error:
+                # Its channel's token or URL is such that no request can be made of it.
+                broken.setdefault(line, error)
+                self._arrived(line, submission, window.UNSENDABLE)
+        for line, why in broken.items():
+            line.tell_broken(why)
 
     def _take_back(self, intents: list[Intent]) -> None:
         """Intended and not sent: back into the queue, and nobody is to blame."""
@@ -420,6 +464,8 @@ class Worker:
         if told:
             with engine_transaction():
                 ledger.testify(told)
+                for batch in told:
+                    add_opt_outs(batch.channel, batch.results)
             for batch in told:
                 batch.results.clear()
         self.batches = [b for b in self.batches if not b.is_fenced or b.wire]

@@ -45,6 +45,7 @@ class KeyRing:
         self._klass = klass
         self._kind = CLASSES[klass]
         self._keys = keys
+        self.broken: frozenset[bytes] = frozenset()  # subjects whose key is there and does not open
 
     @classmethod
     def load(cls, subjects: Iterable[UUID], klass: str = "ops") -> Self:
@@ -52,11 +53,21 @@ class KeyRing:
         return cls.of((subject.bytes for subject in subjects), klass)
 
     @classmethod
-    def of(cls, subjects: Iterable[bytes], klass: str = "ops") -> Self:
-        """`load`, by the subjects' 16 bytes."""
+    def of(
+        cls, subjects: Iterable[bytes], klass: str = "ops", *, skip_broken: bool = False
+    ) -> Self:
+        """`load`, by the subjects' 16 bytes.
+
+        A key that does not open raises `SealBroken`, or with `skip_broken` is one of `broken`.
+        """
         # PostgreSQL's own spelling of an array: the driver's takes longer than the query.
         wanted = "{" + ",".join([one.hex() for one in set(subjects)]) + "}"
-        return cls(klass, _unwrapped(klass, store.read(LOAD, [klass, wanted])))
+        keys, unopened = _unwrapped(klass, store.read(LOAD, [klass, wanted]))
+        if unopened and not skip_broken:
+            raise SealBroken(broken("keystore_subjectkey", klass))
+        ring = cls(klass, keys)
+        ring.broken = frozenset(unopened)
+        return ring
 
     def has(self, subject: UUID | bytes) -> bool:
         return (subject if isinstance(subject, bytes) else subject.bytes) in self._keys
@@ -112,10 +123,13 @@ def subject_key_place(subject: UUID, klass: str) -> Where:
     return Where("keystore_subjectkey", klass, subject)
 
 
-def _unwrapped(klass: str, rows: Iterable[tuple[bytes, bytes]]) -> dict[bytes, AESGCM]:
-    """The keys of many subjects, by their bytes; raises `SealBroken` if one does not open."""
+def _unwrapped(
+    klass: str, rows: Iterable[tuple[bytes, bytes]]
+) -> tuple[dict[bytes, AESGCM], list[bytes]]:
+    """The keys of many subjects, by their bytes, and the subjects whose key does not open."""
     keks: dict[int, tuple[AESGCM, Opener]] = {}
     keys: dict[bytes, AESGCM] = {}
+    unopened: list[bytes] = []
     for owner, wrapped in rows:
         epoch = key_version_of(wrapped)
         if epoch not in keks:
@@ -124,6 +138,7 @@ def _unwrapped(klass: str, rows: Iterable[tuple[bytes, bytes]]) -> dict[bytes, A
         kek, unwrap = keks[epoch]
         key = unwrap(kek, owner, owner, wrapped)
         if key is None:
-            raise SealBroken(broken("keystore_subjectkey", klass))
-        keys[owner] = AESGCM(key)
-    return keys
+            unopened.append(owner)
+        else:
+            keys[owner] = AESGCM(key)
+    return keys, unopened

@@ -449,7 +449,7 @@ def test_without_the_key_store_everything_waits(
 ) -> None:
     dispatch = make_dispatch(gates_of(make_people(channel, 3)))
 
-    def down(*args: object) -> None:
+    def down(*args: object, **how: object) -> None:
         raise KeystoreDown("the database of keys does not answer.")
 
     monkeypatch.setattr("messengers.engine.claim.KeyRing.of", down)

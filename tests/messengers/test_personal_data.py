@@ -139,6 +139,17 @@ def test_erasing_leaves_numbers_and_nothing_else(person: tuple[Address, UUID]) -
     assert Address.objects.count() == 2
 
 
+def test_a_channel_whose_secrets_are_lost_keeps_nobody_from_their_rights(
+    person: tuple[Address, UUID], channel: Channel
+) -> None:
+    Channel.objects.filter(id=channel.id).update(secrets_sealed=b"no seal of ours")
+
+    assert page.export(person[0].subject)["addresses"]
+    page.erase(person[0].subject)
+
+    assert not any(page.export(person[0].subject).values())
+
+
 def test_others_are_untouched_by_an_erasure(person: tuple[Address, UUID]) -> None:
     other = Address.objects.exclude(id=person[0].id).first()
     before = page.export(other.subject)

@@ -14,6 +14,7 @@ import pytest
 from django.db import connections, transaction
 from django.utils import timezone
 
+from messengers.channels import stop_channel
 from messengers.engine import ledger, sweep
 from messengers.engine.claim import claim, load
 from messengers.engine.open_batches import Intent, OpenBatch
@@ -22,7 +23,7 @@ from messengers.instance import current
 from messengers.models import Batch, Delivery, Gate
 from messengers.outbox import cancel, pause
 from messengers.sql import rows
-from tests.messengers.house import make_channel, make_dispatch, make_people
+from tests.messengers.house import SYSTEM, make_channel, make_dispatch, make_people
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -137,6 +138,30 @@ def test_no_intent_commits_after_a_dispatch_was_ended(end) -> None:
 
     assert sent == [False]
     assert Batch.objects.get(id=batch.id).on_wire == []
+
+
+def test_nothing_is_claimed_while_the_kill_switch_is_pressed() -> None:
+    """What is claimed then would commit by what its worker had read before."""
+    channel = make_channel()
+    make_dispatch([gate for _, gate in make_people(channel, 3)])
+    epoch = current()
+    pressed, may_commit = threading.Event(), threading.Event()
+
+    def stop_slowly() -> None:
+        with transaction.atomic():
+            stop_channel(channel=channel, actor=SYSTEM)
+            pressed.set()
+            may_commit.wait(10)
+
+    stopper = in_thread(stop_slowly)
+    pressed.wait(10)
+    assert claim(channel.id, want=3, min_priority=0, lease_seconds=60) == []
+    may_commit.set()
+    stopper.join()
+
+    (batch,) = claim(channel.id, want=3, min_priority=0, lease_seconds=60)
+    load([batch], {})
+    assert not intend(batch, epoch, 3, 0)
 
 
 def test_two_claims_never_get_the_same_batch() -> None:
