@@ -1,11 +1,13 @@
 """SMTP through a few threads, each with one connection that carries many mails.
 
 Until the server has said "go on" to DATA nothing of a mail has left, and trying again is harmless.
-From then on a broken line is `Lost`: nobody can say whether the final dot arrived.
+From then on a broken line is `Lost`: nobody can say whether the final dot arrived. So is an answer
+that is neither yes nor no; a line on which one was heard may be an answer behind and is given up.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import queue
@@ -18,6 +20,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import certifi
+import structlog
 
 from messengers.contract import (
     Lost,
@@ -29,12 +32,18 @@ from messengers.contract import (
     SmtpServer,
 )
 
+log = structlog.get_logger("jawort.smtp")
+
 CONNECT_TIMEOUT = 10.0  # seconds
 IDLE_MAX = 10.0  # seconds a connection waits for the next mail before it says QUIT
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _ENHANCED = re.compile(r"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 _UNSAFE = re.compile(r"[\s<>\x00-\x1f\x7f]")
+
+
+class _NotUnderstood(smtplib.SMTPException):
+    """The server said what the protocol does not allow at this point."""
 
 
 @dataclass(slots=True)
@@ -75,17 +84,19 @@ class SmtpTransport:
         self._threads: list[threading.Thread] = []
 
     def submit(self, key: Hashable, request: Request, timeout: float) -> None:
-        """Queue a mail. Raises `TypeError` or `ValueError` for what cannot be one of ours."""
+        """Queue a mail. Raises `TypeError` or `ValueError` for what cannot be one of ours.
+
+        Whatever it raises, the mail is then not in the queue.
+        """
         if not isinstance(request, SmtpRequest):
             raise TypeError("The SMTP transport carries SmtpRequest only.")
         if _UNSAFE.search(request.mail_from) or _UNSAFE.search(request.rcpt):
             raise ValueError("An envelope address holds a space, a bracket or a line end.")
         self._ensure_open()
+        self._ensure_threads(len(self._pending) + 1)
         job = _Job(key, request, time.monotonic() + timeout)
         self._pending[key] = job
         self._jobs.put(job)
-        if len(self._threads) < min(self._server.connections, len(self._pending)):
-            self._start_thread()
 
     def poll(self, wait: float) -> list[tuple[Hashable, Outcome]]:
         """The outcomes that are there; waits up to `wait` seconds for the first one."""
@@ -124,11 +135,14 @@ class SmtpTransport:
             self._threads, self._pending = [], {}
             self._jobs, self._done = queue.SimpleQueue(), queue.SimpleQueue()
 
-    def _start_thread(self) -> None:
-        worker = _Worker(self._server, self._jobs, self._done)
-        thread = threading.Thread(target=worker.run, name="smtp", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+    def _ensure_threads(self, mails: int) -> None:
+        """One more thread if this many mails can use one; a thread that ended does not count."""
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        if len(self._threads) < min(self._server.connections, mails):
+            worker = _Worker(self._server, self._jobs, self._done)
+            thread = threading.Thread(target=worker.run, name="smtp", daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def _settle(self, job: _Job) -> bool:
         """Take the job off the list; False if its time ran out before and that was told."""
@@ -198,7 +212,7 @@ class _Worker:
         except ssl.SSLError as error:
             self.drop()
             return NotSent(f"tls: {error.reason or type(error).__name__}")
-        except (OSError, smtplib.SMTPException) as error:
+        except Exception as error:
             self.drop()
             return NotSent(_cause(error))
         if refused:
@@ -222,7 +236,7 @@ class _Worker:
             return self.open(timeout)
         except smtplib.SMTPResponseException as error:
             self.drop()
-            return _response(error.smtp_code, error.smtp_error)
+            return _refusal(error.smtp_code, error.smtp_error)
         except smtplib.SMTPNotSupportedError:
             self.drop()
             return SmtpResponse(530, "5.7.0", "The server offers no way to sign in.")
@@ -250,16 +264,23 @@ class _Worker:
     def sign_in(self, smtp: smtplib.SMTP) -> None:
         """One try by the first way both know; smtplib's own `login` tries all and gets locked out.
 
+        In UTF-8 (RFC 4616), where smtplib's own `auth` takes nothing but ASCII.
         Raises `SMTPAuthenticationError` or `SMTPNotSupportedError`.
         """
-        smtp.user, smtp.password = self.server.username, self.server.password
+        user, password = self.server.username.encode(), self.server.password.encode()
         offered = smtp.esmtp_features.get("auth", "").upper().split()
         if "PLAIN" in offered:
-            smtp.auth("PLAIN", smtp.auth_plain)
+            both = b"\0%b\0%b" % (user, password)
+            method, first, second = "PLAIN", both, both  # again if it asks although it was told
         elif "LOGIN" in offered:
-            smtp.auth("LOGIN", smtp.auth_login)
+            method, first, second = "LOGIN", user, password
         else:
             raise smtplib.SMTPNotSupportedError("no common way to sign in")
+        code, text = smtp.docmd("AUTH", f"{method} {_base64(first)}")
+        if code == 334:
+            code, text = smtp.docmd(_base64(second))
+        if code not in (235, 503):  # 503: it knows us already, as smtplib reads it too
+            raise smtplib.SMTPAuthenticationError(code, text)
 
     def context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.server.ca_file or certifi.where())
@@ -270,7 +291,10 @@ class _Worker:
             self.smtp.sock.settimeout(max(0.1, deadline - time.monotonic()))
 
     def envelope(self, job: _Job) -> SmtpResponse | None:
-        """MAIL, RCPT and DATA up to the server's "go on". A response is its refusal."""
+        """MAIL, RCPT and DATA up to the server's "go on". A response is its refusal.
+
+        Raises `_NotUnderstood` for any other answer: a yes to a mail not yet written is none.
+        """
         smtp, request = self.smtp, job.request
         assert smtp is not None
         self.limit(job.deadline)
@@ -287,8 +311,9 @@ class _Worker:
         for step in steps:
             code, text = smtp.docmd(step)
             if not (code == 354 if step == "DATA" else 200 <= code < 300):
+                refusal = _refusal(code, text, request.message_id)
                 self.reset(code)
-                return _response(code, text, request.message_id)
+                return refusal
         return None
 
     def mail_options(self, request: SmtpRequest, utf8: bool) -> str:
@@ -310,13 +335,15 @@ class _Worker:
             end = b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"
             smtp.send(stuffed + end)
             code, text = smtp.getreply()
-        except (OSError, smtplib.SMTPException) as error:
+            response = _response if 200 <= code < 300 else _refusal
+            answer = response(code, text, job.request.message_id)
+        except Exception as error:
             self.drop()
             return Lost(_cause(error))
         self.sent += 1
         if code == 421 or self.sent >= self.server.per_connection:
             self.quit()
-        return _response(code, text, job.request.message_id)
+        return answer
 
     def reset(self, code: int) -> None:
         """Make the connection ready for the next mail, or give it up."""
@@ -324,21 +351,29 @@ class _Worker:
             self.quit()
             return
         try:
-            self.smtp.rset()
+            in_step = 200 <= self.smtp.rset()[0] < 300
         except (OSError, smtplib.SMTPException):
+            in_step = False
+        if not in_step:
             self.drop()
 
     def quit(self) -> None:
+        """Say goodbye; no trouble with that may take a mail's outcome along."""
         if self.smtp is not None:
-            with contextlib.suppress(OSError, smtplib.SMTPException):
+            with contextlib.suppress(Exception):
                 self.limit(time.monotonic() + 2)
                 self.smtp.quit()
         self.drop()
 
     def drop(self) -> None:
-        if self.smtp is not None:
-            self.smtp.close()
-            self.smtp = None
+        smtp, self.smtp = self.smtp, None
+        if smtp is not None:
+            with contextlib.suppress(Exception):
+                smtp.close()
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
 def _response(code: int, text: bytes | str, message_id: str = "") -> SmtpResponse:
@@ -347,10 +382,21 @@ def _response(code: int, text: bytes | str, message_id: str = "") -> SmtpRespons
     return SmtpResponse(code, enhanced[1] if enhanced else "", line, message_id)
 
 
+def _refusal(code: int, text: bytes | str, message_id: str = "") -> SmtpResponse:
+    """The response if it says no. Raises `_NotUnderstood` if it does not."""
+    if not 400 <= code < 600:
+        raise _NotUnderstood
+    return _response(code, text, message_id)
+
+
 def _cause(error: Exception) -> str:
-    """A short word for what broke; the error's own text may hold a server's answer."""
+    """A short word for what broke; the error's own text may hold an answer, address or password."""
     if isinstance(error, TimeoutError) or "timed out" in str(error):
         return "timeout"
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return "disconnected"
+    if isinstance(error, _NotUnderstood):
+        return "answer not understood"
+    if not isinstance(error, OSError | smtplib.SMTPException):
+        log.error("smtp_broke", error=type(error).__name__)
     return type(error).__name__

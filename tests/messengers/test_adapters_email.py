@@ -9,7 +9,16 @@ import time_machine
 
 from messengers.adapters.email.quotes import own_words
 from messengers.adapters.email.replies import classify
-from messengers.contract import Account, Button, Content, Image, Message, RenderError
+from messengers.contract import (
+    Account,
+    Button,
+    Content,
+    Image,
+    InDoubt,
+    Message,
+    RenderError,
+    SmtpResponse,
+)
 from messengers.registry import adapter_for
 from tests.messengers.payloads.cases import EMAIL
 
@@ -198,6 +207,35 @@ def test_addresses_beyond_ascii_stay_as_they_are():
     sent = request(address="jürgen@example.net")
 
     assert "To: jürgen@example.net".encode() in sent.data
+
+
+def test_a_sender_domain_beyond_ascii_is_written_in_ascii():
+    """A server without SMTPUTF8 takes no other, and the return path is no reader's fault."""
+    settings = {
+        "from_address": "news@Köln.example",
+        "reply_to": "antwort@köln.example",
+        "bounce_domain": "rück.köln.example",
+    }
+    sent = request(settings=settings)
+    headers = mail(settings=settings)
+
+    assert sent.mail_from == f"b+{ATTEMPT}@xn--rck-hoa.xn--kln-sna.example"
+    assert sent.message_id == f"<{ATTEMPT}@xn--kln-sna.example>"
+    assert headers["From"].addresses[0].addr_spec == "news@xn--kln-sna.example"
+    assert headers["Reply-To"] == "antwort@xn--kln-sna.example"
+    assert headers["List-Id"].endswith(".xn--kln-sna.example>")
+    assert sent.data.isascii()
+    assert adapter(**settings).smtp_server().ehlo == "xn--kln-sna.example"
+
+
+@pytest.mark.parametrize("domain", ["", "ö..example", "ö_ö.example"])
+def test_a_sender_domain_that_cannot_exist_is_not_our_name_in_the_greeting(domain):
+    assert adapter(from_address=f"news@{domain}").smtp_server().ehlo == "localhost"
+
+
+@pytest.mark.parametrize("code", [-1, 25, 199, 300, 354, 600])
+def test_a_reply_that_is_neither_yes_nor_no_leaves_it_open(code):
+    assert adapter().answer(SmtpResponse(code)) == InDoubt("answer not understood")
 
 
 def test_a_link_in_a_value_must_be_a_link():

@@ -9,9 +9,10 @@ import time
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from messengers.contract import HttpRequest, Lost, NotSent, SmtpRequest, SmtpResponse, SmtpServer
-from messengers.transports import SmtpTransport
+from messengers.transports import SmtpTransport, smtp
 from tests.messengers.test_transports_http import make_certificate, settle, tls_context
 from tests.standins import smtp_server
 from tests.standins.smtp_server import PASSWORD, USER, Script
@@ -38,6 +39,23 @@ def send(port, request=None, timeout=5.0, **options):
     with transport_to(port, **options) as transport:
         transport.submit("one", request or mail(), timeout)
         return settle(transport)["one"]
+
+
+@contextlib.contextmanager
+def server_saying(*replies):
+    """A server that says these in turn: the first as its greeting, each other to one line."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            connection, _ = listener.accept()
+            with contextlib.suppress(OSError), connection, connection.makefile("rwb") as lines:
+                for reply in replies:
+                    lines.write(reply.encode() + b"\r\n")
+                    lines.flush()
+                    lines.readline()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
 
 
 def test_a_mail_arrives_byte_for_byte():
@@ -112,6 +130,65 @@ def test_a_late_answer_after_the_final_dot_means_lost():
 
     assert isinstance(outcome, Lost)
     assert len(handler.accepted) == 1
+
+
+@pytest.mark.parametrize("noise", ["garbage", "25", "354 go ahead", "250-yes\r\nno"])
+def test_an_answer_nobody_understands_after_the_final_dot_means_lost(noise):
+    """The line is then one answer behind: the next mail needs another one."""
+    with (
+        smtp_server.running(Script(noise=noise)) as (handler, port),
+        transport_to(port, connections=1) as transport,
+    ):
+        transport.submit("odd", mail("one@example.net"), 5)
+        odd = settle(transport)["odd"]
+        transport.submit("next", mail("two@example.net"), 5)
+        following = settle(transport)["next"]
+
+    assert odd == Lost("answer not understood")
+    assert following == SmtpResponse(250, "2.0.0", "2.0.0 queued as STANDIN1", "<a1@example.org>")
+    assert [a.rcpt for a in handler.accepted] == ["one@example.net", "two@example.net"]
+    assert handler.connections == 2
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        ("250 hi",),
+        ("220 hi", "garbage", "354 hello"),
+        ("220 hi", "250-hello\r\n250 AUTH PLAIN", "250 ok"),
+        ("220 hi", "250 hello", "garbage"),
+        ("220 hi", "250 hello", "354 go"),
+        ("220 hi", "250 hello", "250 ok", "25"),
+        ("220 hi", "250 hello", "250 ok", "354 go"),
+        ("220 hi", "250 hello", "250 ok", "250 ok", "250 ok"),
+        ("220 hi", "250 hello", "250 ok", "250 ok", "garbage"),
+    ],
+    ids=["greeting", "hello", "auth", "mail", "mail_354", "rcpt", "rcpt_354", "data_250", "data"],
+)
+def test_an_answer_nobody_understands_before_the_content_means_not_sent(replies):
+    """Above all no 2xx here is a yes to a mail that was never written."""
+    with server_saying(*replies) as port:
+        outcome = send(port, username=USER if "AUTH" in "".join(replies) else "")
+
+    assert outcome == NotSent("answer not understood")
+
+
+def test_an_answer_nobody_understands_to_starttls_means_not_sent():
+    with server_saying("220 hi", "250-hello\r\n250 STARTTLS", "250 ok") as port:
+        assert send(port, security="starttls") == NotSent("answer not understood")
+
+
+def test_a_refused_mail_that_cannot_be_taken_back_ends_its_connection():
+    odd_after_refusal = ("220 hi", "250 hello", "550 5.1.1 no", "garbage", "250 ok")
+    with (
+        server_saying(*odd_after_refusal) as port,
+        transport_to(port, connections=1) as transport,
+    ):
+        worker = smtp._Worker(transport._server, transport._jobs, transport._done)
+        refused = worker.outcome(smtp._Job("one", mail(), time.monotonic() + 5))
+
+    assert refused.code == 550
+    assert worker.smtp is None
 
 
 def test_a_kept_connection_that_died_is_replaced_before_anything_left():
@@ -208,6 +285,19 @@ def test_starttls_with_sign_in(tmp_path):
 
 
 @NO_TLS_WARNING
+@pytest.mark.parametrize("no_auth_by", [("LOGIN",), ("PLAIN",)])
+def test_a_password_beyond_ascii_goes_as_utf8(no_auth_by):
+    known = {"user": "köln", "password": "pässwort"}
+    with smtp_server.running(auth=True, no_auth_by=no_auth_by, **known) as (handler, port):
+        right = send(port, username="köln", password="pässwort")
+        wrong = send(port, username="köln", password="pässwörter")
+
+    assert right.code == 250
+    assert (wrong.code, wrong.enhanced) == (535, "5.7.8")
+    assert len(handler.accepted) == 1
+
+
+@NO_TLS_WARNING
 def test_a_server_without_starttls_gets_no_mail_and_no_password():
     with smtp_server.running(auth=True) as (handler, port):
         outcome = send(
@@ -258,6 +348,70 @@ def test_addresses_beyond_ascii_need_a_server_that_takes_them():
     with smtp_server.running(smtputf8=False) as (handler, port):
         assert send(port, umlaut).enhanced == "5.6.7"
     assert handler.accepted == []
+
+
+UNWRITABLE = "\ud800@example.net"  # half a character: no encoding takes it
+
+
+def test_a_surprise_before_the_content_means_not_sent_and_its_thread_goes_on():
+    with (
+        smtp_server.running() as (handler, port),
+        transport_to(port, connections=2) as transport,
+        capture_logs() as logs,
+    ):
+        for number in range(4):
+            transport.submit(number, mail(UNWRITABLE), 2)
+        surprised = settle(transport)
+        threads = list(transport._threads)
+        transport.submit("next", mail(), 2)
+        following = settle(transport)["next"]
+        alive = [thread.is_alive() for thread in threads]
+
+    assert surprised == dict.fromkeys(range(4), NotSent("UnicodeEncodeError"))
+    assert following.code == 250
+    assert alive == [True, True]
+    assert len(handler.accepted) == 1
+    told = {"event": "smtp_broke", "log_level": "error", "error": "UnicodeEncodeError"}
+    assert logs == [told] * 4
+
+
+def test_a_surprise_once_the_content_may_leave_means_lost():
+    with (
+        smtp_server.running() as (handler, port),
+        transport_to(port, connections=1) as transport,
+    ):
+        transport.submit("odd", mail(data="text where bytes belong"), 2)
+        odd = settle(transport)["odd"]
+        transport.submit("next", mail(), 2)
+        following = settle(transport)["next"]
+
+    assert odd == Lost("TypeError")
+    assert following.code == 250
+    assert (len(handler.accepted), handler.connections) == (1, 2)
+
+
+def test_a_thread_that_ended_all_the_same_is_replaced():
+    with smtp_server.running() as (_, port), transport_to(port, connections=1) as transport:
+        transport.submit("first", mail(), 5)
+        first = settle(transport)["first"]
+        transport._jobs.put(None)
+        transport._threads[0].join(5)
+        transport.submit("next", mail(), 2)
+        following = settle(transport)["next"]
+
+    assert (first.code, following) == (250, first)
+
+
+def test_a_mail_for_which_no_thread_can_start_is_not_in_the_queue(monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    with transport_to(1) as transport:
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            transport.submit(1, mail(), 5)
+
+        assert (transport.in_flight, transport._jobs.qsize()) == (0, 0)
 
 
 @pytest.mark.parametrize("address", ["a@b.de>\r\nRCPT TO:<x@y.de", "a b@c.de", "a@b.de\n"])

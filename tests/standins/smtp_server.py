@@ -16,7 +16,7 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -43,6 +43,7 @@ class Script:
     drop_on_mail: int = 0  # break at the n-th MAIL command of the server, counted from 1
     delay_data: float = 0.0  # seconds before the last answer
     data_reply: str = ""  # answer to the final dot instead of 250
+    noise: str = ""  # a line before the next answer to a final dot, as a broken proxy adds it
 
 
 @dataclass
@@ -114,7 +115,8 @@ class Handler:
             _break(server)
         if self.script.delay_data:
             await asyncio.sleep(self.script.delay_data)
-        return "250 2.0.0 queued as STANDIN1"
+        noise, self.script.noise = self.script.noise, ""
+        return (f"{noise}\r\n" if noise else "") + "250 2.0.0 queued as STANDIN1"
 
 
 def _break(server: SMTP) -> None:
@@ -124,9 +126,16 @@ def _break(server: SMTP) -> None:
     transport.abort()
 
 
-def _authenticate(server: object, session: object, envelope: object, mechanism: str, data: object):
-    right = LoginPassword(USER.encode(), PASSWORD.encode())
-    return AuthResult(success=data == right, handled=False)
+def _knows(user: str, password: str) -> Callable[..., AuthResult]:
+    """Takes this one person in; both words are UTF-8, as RFC 4616 has it."""
+    right = LoginPassword(user.encode(), password.encode())
+
+    def authenticate(
+        server: object, session: object, envelope: object, mechanism: str, data: object
+    ) -> AuthResult:
+        return AuthResult(success=data == right, handled=False)
+
+    return authenticate
 
 
 @contextlib.contextmanager
@@ -138,6 +147,9 @@ def running(
     starttls: ssl.SSLContext | None = None,
     tls: ssl.SSLContext | None = None,
     auth: bool = False,
+    user: str = USER,
+    password: str = PASSWORD,
+    no_auth_by: tuple[str, ...] = (),
     smtputf8: bool = True,
 ) -> Iterator[tuple[Handler, int]]:
     """The server in a thread of this process; gives its handler and port."""
@@ -149,7 +161,8 @@ def running(
         ssl_context=tls,
         tls_context=starttls,
         require_starttls=bool(starttls),
-        authenticator=_authenticate if auth else None,
+        authenticator=_knows(user, password) if auth else None,
+        auth_exclude_mechanism=no_auth_by,
         auth_required=auth,
         auth_require_tls=False,
         enable_SMTPUTF8=smtputf8,

@@ -59,9 +59,9 @@ class Email(Adapter):
         opens_conversation=True,
     )
     settings: ClassVar[tuple[SettingField, ...]] = (
-        SettingField("from_address", gettext_noop("Sender address")),
+        SettingField("from_address", gettext_noop("Sender address"), kind="mail"),
         SettingField("from_name", gettext_noop("Sender name"), required=False),
-        SettingField("reply_to", gettext_noop("Address for replies"), required=False),
+        SettingField("reply_to", gettext_noop("Address for replies"), required=False, kind="mail"),
         SettingField(
             "bounce_domain", gettext_noop("Domain for bounces, one address each"), required=False
         ),
@@ -118,6 +118,8 @@ class Email(Adapter):
             return InDoubt("not an SMTP answer")
         if 200 <= response.code < 300:
             return Accepted(response.message_id)
+        if not 400 <= response.code < 600:
+            return InDoubt("answer not understood")
         return replies.refusal(response)
 
     def smtp_server(self) -> SmtpServer:
@@ -134,7 +136,7 @@ class Email(Adapter):
             connections=int(settings.get("connections") or 4),
             per_connection=int(settings.get("per_connection") or 100),
             ca_file=str(settings.get("ca_file") or ""),
-            ehlo=self._sender_domain or "localhost",
+            ehlo=self._ehlo,
             plain_allowed=str(settings.get("plain_allowed") or "").lower()
             in ("yes", "ja", "true", "1"),
         )
@@ -151,21 +153,27 @@ class Email(Adapter):
 
     @property
     def _from_address(self) -> str:
-        return str(self.account.settings.get("from_address", ""))
+        return addresses.own_address(str(self.account.settings.get("from_address", "")))
 
     @property
     def _sender_domain(self) -> str:
         return self._from_address.rpartition("@")[2]
 
+    @property
+    def _ehlo(self) -> str:
+        """Our name in the greeting, which knows nothing but ASCII."""
+        domain = self._sender_domain
+        return domain if domain and domain.isascii() else "localhost"
+
     def _envelope(self, address: str, attempt: str) -> Envelope:
         settings = self.account.settings
         domain = self._sender_domain
-        bounce_domain = str(settings.get("bounce_domain") or domain)
+        bounce_domain = addresses.own_domain(str(settings.get("bounce_domain") or domain))
         return Envelope(
             to=address,
             sender=self._from_address,
             sender_name=str(settings.get("from_name") or self.account.name),
-            reply_to=str(settings.get("reply_to") or ""),
+            reply_to=addresses.own_address(str(settings.get("reply_to") or "")),
             return_path=f"b+{attempt}@{bounce_domain}",
             message_id=f"<{attempt}@{domain}>",
             unsubscribe_mail=f"unsub+{attempt}@{bounce_domain}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import idna
 
@@ -32,6 +33,26 @@ def mask(address: str) -> str:
     """The first letter and the domain."""
     local, _, domain = address.rpartition("@")
     return f"{local[:1]}•••@{domain}" if local else "•••"
+
+
+def own_address(address: str) -> str:
+    """An address of ours with its domain in ASCII."""
+    local, at, domain = address.rpartition("@")
+    return f"{local}{at}{own_domain(domain)}"
+
+
+@lru_cache(maxsize=256)
+def own_domain(domain: str) -> str:
+    """A domain of ours in ASCII, as the wire wants it; one that cannot exist stays as it is.
+
+    Unlike a reader's it may be one word, as on a test machine.
+    """
+    if domain.isascii():
+        return domain
+    try:
+        return idna.encode(domain, uts46=True).decode()
+    except (idna.IDNAError, UnicodeError):
+        return domain
 
 
 def _ascii_domain(domain: str) -> str:

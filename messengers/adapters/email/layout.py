@@ -9,6 +9,7 @@ from functools import lru_cache
 from html import escape
 from urllib.parse import quote
 
+from messengers.adapters.email.addresses import own_domain
 from messengers.contract import Account, Button, Capabilities, Content, Message, RenderError
 from messengers.render.checks import parts_of
 from messengers.render.html import LINK_STYLE, escape_lines, render_html
@@ -133,7 +134,7 @@ class EmailRendered:
         if purpose not in BULK:
             kind = "auto-generated" if purpose == "confirmation" else "auto-replied"
             return (("Auto-Submitted", kind), ("X-Auto-Response-Suppress", "All"))
-        domain = str(self._account.settings.get("from_address", "")).rpartition("@")[2]
+        domain = own_domain(str(self._account.settings.get("from_address", "")).rpartition("@")[2])
         name = values.get("newsletter") or self._account.name
         headers = [
             ("List-Id", list_id(name, domain)),
