@@ -4,7 +4,8 @@ What nobody can know about cannot be taken back, so a messenger that loses answe
 more of them. The state stands on the channel's row and is shared by all workers; `messengers.rate`
 keeps to it when it grants: an open breaker lets replies pass and nothing else, a half-open one a
 message of a broadcast now and then. When some of these were answered it closes; one more doubt
-opens it again, for longer.
+opens it again, for longer. When the broadcast with which it is tried has nobody left, or was
+stopped, another one goes on with it.
 """
 
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ DOUBTS = 20  # in a minute, or in a row without an acceptance: then it opens
 FIRST_REST = 300.0  # seconds until an open one is tried; doubled each time it opens again
 LONGEST_REST = 3600.0
 PROBES = 5  # answers without a doubt between them that close a half-open one
+ABANDONED = 60.0  # seconds without a probe after which nobody tries a half-open one any more
 WHY = "too_many_doubts"  # of a broadcast that waits because of it
 
 NOTE = """
@@ -56,14 +58,20 @@ NOTE = """
           FROM judged j WHERE c.id = j.id
     )
     SELECT opens, closes FROM judged"""
-CHANNELS = """
-    SELECT DISTINCT c.id, c.breaker, c.breaker_until <= clock_timestamp()
+# Each probe through a half-open one moves `breaker_until` a little ahead (`messengers.rate`).
+IS_ABANDONED = f"""
+    breaker = 'half_open'
+    AND breaker_until <= clock_timestamp() - make_interval(secs => {ABANDONED})"""
+CHANNELS = f"""
+    SELECT DISTINCT c.id, breaker = 'open' AND breaker_until <= clock_timestamp() OR {IS_ABANDONED}
       FROM messengers_batch b JOIN messengers_channel c ON c.id = b.channel_id
-     WHERE b.dispatch_id = %s AND b.status <> 'done' AND c.breaker <> 'closed'"""
-TRY = """
+     WHERE b.dispatch_id = %s AND b.status <> 'done' AND breaker <> 'closed'"""
+# What was answered before it was abandoned still counts.
+TRY = f"""
     UPDATE messengers_channel
-       SET breaker = 'half_open', probes_left = %s, breaker_until = clock_timestamp()
-     WHERE id = ANY(%s) AND breaker = 'open' RETURNING id"""
+       SET breaker = 'half_open', breaker_until = clock_timestamp(),
+           probes_left = CASE breaker WHEN 'open' THEN %s ELSE probes_left END
+     WHERE id = ANY(%s) AND (breaker = 'open' OR {IS_ABANDONED}) RETURNING id, probes_left"""
 
 
 def note(channel: UUID, *, doubts: int, in_a_row: int, answered: int) -> bool:
@@ -86,20 +94,20 @@ def may_go_on(dispatch_id: UUID) -> bool:
     """Whether a broadcast that waits behind breakers may go on by itself.
 
     When the time has come, the first that asks becomes the one with which the channel is tried;
-    others wait for the outcome.
+    others wait for the outcome, or until nobody tries it any more.
     """
     found = rows(CHANNELS, [dispatch_id])
-    if not all(breaker == Channel.Breaker.OPEN and is_due for _, breaker, is_due in found):
+    if not all(is_due for _, is_due in found):
         return False
-    return not found or bool(try_now([channel for channel, _, _ in found]))
+    return not found or bool(try_now([channel for channel, _ in found]))
 
 
 def try_now(channels: Iterable[UUID]) -> list[UUID]:
-    """Let a few messages through where a breaker is open; where that was so."""
-    tried = [row[0] for row in rows(TRY, [PROBES, list(channels)])]
-    for channel in tried:
-        log.info("circuit_probing", channel=str(channel), probes=PROBES)
-    return tried
+    """Let a few messages through where a breaker is open, or nobody tries it; where that was so."""
+    tried = rows(TRY, [PROBES, list(channels)])
+    for channel, probes in tried:
+        log.info("circuit_probing", channel=str(channel), probes=probes)
+    return [channel for channel, _ in tried]
 
 
 def channels_behind(dispatch_id: UUID) -> list[UUID]:

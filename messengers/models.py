@@ -54,7 +54,7 @@ class Channel(models.Model):
     breaker = models.CharField(
         max_length=9, choices=Breaker.choices, default=Breaker.CLOSED, db_default="closed"
     )
-    breaker_until = models.DateTimeField(null=True)  # when an open one may be tried again
+    breaker_until = models.DateTimeField(null=True)  # an open one waits until then
     breaker_opens = models.PositiveSmallIntegerField(default=0, db_default=0)  # in a row
     probes_left = models.PositiveSmallIntegerField(default=0, db_default=0)  # of a half-open one
     doubts_in_a_row = models.PositiveIntegerField(default=0, db_default=0)

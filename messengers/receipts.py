@@ -5,12 +5,15 @@ may be. The hook folds what one POST says about one message and appends one row;
 thousands at a time, changes each delivery once and counts a batch anew at most once a while.
 """
 
+import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db import transaction
+import structlog
+from django.db import OperationalError, transaction
+from psycopg.errors import LockNotAvailable
 
 from messengers import partitions
 from messengers.attempts import open_attempts
@@ -22,6 +25,8 @@ from messengers.models import Gate
 from messengers.outbox.control import recount
 from messengers.sql import Row, hashes, ids, numbers, rows, run, words
 
+log = structlog.get_logger("jawort.receipts")
+
 # Rank only rises: a late "delivered" never takes back a "read", and wins over "undelivered".
 RANK = {"in_doubt": 0, "accepted": 1, "undelivered": 2, "delivered": 3, "read": 4}
 UNDELIVERED = RANK["undelivered"]
@@ -31,6 +36,7 @@ ROWS = 2_000
 # One that nobody waits for (yet) is tried again later and later, and given up after 7 days.
 FIRST_WAIT = 5.0  # seconds
 LONGEST_WAIT = 6 * 3600.0
+PUT_OFF_SECONDS = 300.0  # until a process tries again to drop a day that somebody reads
 RECOUNT_SECONDS = 5.0  # a batch is counted at once, and then no sooner than so long afterwards
 RECOUNTS = 500  # batches in one transaction
 
@@ -96,6 +102,19 @@ MERGE = f"""
       FROM found"""
 BY_DELIVERY = MERGE.format(type="bigint", column="id")
 BY_REF = MERGE.format(type="bytea", column="provider_ref")
+# A day is dropped under a lock that a backup does not grant for as long as it takes, and whoever
+# waits for such a lock has all hooks wait behind it. The owner's function would wait for seconds:
+# so the table is locked here, at once or not at all, and only when a day is over.
+HAS_OLD_DAYS = """
+    SELECT EXISTS (
+        SELECT 1 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'messengers_receiptgroup'::regclass
+           AND c.relname ~ '_[0-9]{4}_[0-9]{2}_[0-9]{2}$'
+           AND c.relname < ('messengers_receiptgroup_' || to_char(
+                   clock_timestamp() AT TIME ZONE 'UTC' - interval '7 days', 'YYYY_MM_DD')
+                   ) COLLATE "C")"""
+AT_ONCE = "SET LOCAL lock_timeout = '150ms'"
+LOCK_DAYS = "LOCK TABLE messengers_receiptgroup IN ACCESS EXCLUSIVE MODE"
 GIVE_UP = "SELECT messengers_give_up_receipts()"
 
 TAKE_STALE = """
@@ -212,8 +231,21 @@ def merge_receipts() -> int:
 
 
 def give_up() -> int:
-    """Drop the days of receipts that nobody waited for within 7 days; how many those were."""
-    return int(rows(GIVE_UP)[0][0])
+    """Drop the days of receipts that nobody waited for within 7 days; how many those were.
+
+    While somebody reads the table for long, as a backup does, none is dropped, and this process
+    asks again some minutes later.
+    """
+    if time.monotonic() < _put_off.until:
+        return 0
+    try:
+        return _give_up()
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        _put_off.until = time.monotonic() + PUT_OFF_SECONDS
+        log.warning("receipts_not_given_up", error=type(error.__cause__).__name__)
+        return 0
 
 
 def recount_stale() -> int:
@@ -223,6 +255,14 @@ def recount_stale() -> int:
         number += found
     run(TIDY)
     return number
+
+
+@transaction.atomic
+def _give_up() -> int:
+    if rows(HAS_OLD_DAYS)[0][0]:
+        run(AT_ONCE)
+        run(LOCK_DAYS)
+    return int(rows(GIVE_UP)[0][0])
 
 
 @transaction.atomic
@@ -317,3 +357,10 @@ def _recount_some() -> int:
         run(NOT_NOW, [list(busy)])
         run(NO_MORE, [list(busy)])
     return len(taken)
+
+
+class _PutOff:
+    until = 0.0  # monotonic
+
+
+_put_off = _PutOff()

@@ -45,11 +45,12 @@ SETTLE_CAUSES = """
        SET status = %(status)s, cause = %(cause)s, next_at = NULL, changed_at = clock_timestamp()
      WHERE dispatch_id = %(dispatch)s AND batch_id = ANY(%(batches)s) AND status = 'in_doubt'
        AND cause = ANY(%(causes)s::text[])"""
-# Doubts of channels whose operator has chosen "send again", since that was chosen.
+# Doubts of channels whose operator has chosen "send again", since that was chosen. Asked every few
+# seconds for days: the counts of a batch at rest are exact and say whether to read its rows.
 LOCK_TO_RESEND = """
     SELECT b.id FROM messengers_batch b JOIN messengers_channel c ON c.id = b.channel_id
      WHERE b.dispatch_id = %(dispatch)s AND c.on_doubt = 'resend' AND c.status = 'active'
-       AND c.breaker = 'closed'
+       AND c.breaker = 'closed' AND (b.status = 'working' OR b.counts ? 'in_doubt')
        AND EXISTS (SELECT 1 FROM messengers_delivery d
                     WHERE d.dispatch_id = %(dispatch)s AND d.batch_id = b.id
                       AND d.status = 'in_doubt' AND d.attempts < %(most)s

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connections
+from django.db.models import F
 from django.utils import timezone
 
 from messengers import breaker, engine, outbox
@@ -48,6 +49,12 @@ def status_of(dispatch: Dispatch) -> tuple[str, str]:
 
 def its_time_has_come(channel: Channel) -> None:
     Channel.objects.filter(id=channel.id).update(breaker_until=timezone.now())
+
+
+def nobody_has_tried_for_a_minute(channel: Channel) -> None:
+    Channel.objects.filter(id=channel.id).update(
+        breaker_until=F("breaker_until") - timedelta(seconds=breaker.ABANDONED + 10)
+    )
 
 
 def broadcast(channel: Channel, number: int, first: int = 0) -> Dispatch:
@@ -142,6 +149,67 @@ def test_a_few_messages_try_it_and_it_closes(
     assert state_of(channel) == "closed"
     assert (channel.breaker_opens, channel.breaker_until) == (0, None)
     assert breaker.may_go_on(dispatch.id)
+
+
+def test_when_the_first_had_too_few_the_next_one_goes_on_trying(
+    channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("messengers.rate.GRANT", faster_probes())
+    note(channel, doubts=20)
+    first, second, third = (broadcast(channel, 3, first=nth) for nth in (0, 10, 20))
+    assert pause_newcomers() == 3
+    its_time_has_come(channel)
+    assert breaker.may_go_on(first.id)
+    assert outbox.resume(first.id)
+    engine.run(10)
+    assert (status_of(first), state_of(channel)) == (("finished", ""), "half_open")
+    assert channel.probes_left == breaker.PROBES - 3
+    assert not breaker.may_go_on(second.id)  # it was tried a moment ago
+    nobody_has_tried_for_a_minute(channel)
+
+    assert breaker.may_go_on(second.id)
+    assert not breaker.may_go_on(third.id)
+    assert outbox.resume(second.id)
+    engine.run(10)
+
+    assert (states(second), state_of(channel)) == ({"accepted": 3}, "closed")
+    assert breaker.may_go_on(third.id)
+
+
+def test_a_broadcast_behind_two_breakers_goes_on_when_one_is_still_half_open(
+    channel: Channel,
+) -> None:
+    other = make_channel()
+    dispatch = make_dispatch([gate for one in (channel, other) for _, gate in make_people(one, 3)])
+    for one in (channel, other):
+        note(one, doubts=20)
+        its_time_has_come(one)
+    pause_newcomers()
+    assert breaker.may_go_on(dispatch.id)
+    assert outbox.resume(dispatch.id)
+
+    note(other, doubts=1)  # which pauses it again, before the other one was tried often enough
+    pause_newcomers()
+    its_time_has_come(other)
+    assert (state_of(channel), state_of(other)) == ("half_open", "open")
+    assert not breaker.may_go_on(dispatch.id)
+    nobody_has_tried_for_a_minute(channel)
+
+    assert breaker.may_go_on(dispatch.id)
+    assert (state_of(channel), state_of(other)) == ("half_open", "half_open")
+    assert not breaker.may_go_on(dispatch.id)
+
+
+def test_each_message_that_tries_it_is_remembered(channel: Channel) -> None:
+    note(channel, doubts=20)
+    breaker.try_now([channel.id])
+    nobody_has_tried_for_a_minute(channel)
+
+    assert grant(channel.id, 1) == 1
+
+    channel.refresh_from_db()
+    assert channel.breaker_until is not None
+    assert channel.breaker_until > timezone.now()
 
 
 def test_one_doubt_while_it_is_tried_opens_it_again_for_longer(channel: Channel) -> None:

@@ -114,6 +114,18 @@ def test_a_policy_sends_again_and_says_so(channel: Channel) -> None:
     assert set(Delivery.objects.values_list("attempts", flat=True)) == {1}
 
 
+def test_a_policy_looks_into_batches_that_are_being_sent_as_well(channel: Channel) -> None:
+    """These are counted when they are given back."""
+    dispatch = in_doubt(channel)
+    age(dispatch)
+    let_it_resend(channel)
+    lease = timezone.now() + HOUR
+    Batch.objects.update(status="working", lease_until=lease, counts={"queued": 4})
+
+    assert resend_by_policy(dispatch.id, SYSTEM) == 4
+    assert states(dispatch) == {"queued": 4}
+
+
 @pytest.mark.parametrize("reason", ["before_the_choice", "receipt_may_come", "tried", "breaker"])
 def test_a_policy_holds_back(channel: Channel, reason: str) -> None:
     dispatch = in_doubt(channel)

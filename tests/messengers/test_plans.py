@@ -8,12 +8,14 @@ really there, and every statement is also run:
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import orjson
 import pytest
 from django.db import connection
+from django.utils import timezone
 from psycopg import ClientCursor
 from psycopg._queries import PostgresQuery
 from psycopg.adapt import Transformer
@@ -23,9 +25,10 @@ from messengers.engine.open_batches import OpenBatch
 from messengers.engine.sweep import DOUBT, LOCK_EXPIRED, POISON
 from messengers.engine.window import REPLY_PRIORITY
 from messengers.engine.worker import Worker
-from messengers.models import Dispatch
+from messengers.models import Batch, Channel, Delivery, Dispatch
 from messengers.outbox import content_hash, control
-from messengers.sql import engine_transaction, hashes, ids, numbers, rows, words
+from messengers.outbox.doubts import LOCK_TO_RESEND
+from messengers.sql import engine_transaction, hashes, ids, numbers, rows, run, words
 from tests.messengers.house import make_channel, make_content
 
 BELIEVED = 1_000_000
@@ -194,6 +197,37 @@ def test_a_new_broadcast_is_sent_by_new_plans(db: None) -> None:
 
         _claimed(dispatch, priority=0)
         assert not reads_whole_tables(kept_plan(given))
+
+
+def test_looking_for_doubts_reads_only_batches_that_have_some(world: dict[str, Any]) -> None:
+    """It is asked every ten seconds, for two days after a broadcast."""
+    batch = Batch.objects.filter(dispatch=world["dispatch"]).order_by("id")[1]
+    Batch.objects.update(status="done", counts={"in_doubt": 256})
+    run("ANALYZE messengers_batch")  # the planner believes that they all have
+    Batch.objects.update(counts={"accepted": 256})
+    Batch.objects.filter(id=batch.id).update(counts={"accepted": 255, "in_doubt": 1})
+    Delivery.objects.filter(batch=batch, position=7).update(
+        status="in_doubt", attempts=1, changed_at=timezone.now() - timedelta(hours=1)
+    )
+    Channel.objects.update(on_doubt="resend", on_doubt_since=timezone.now() - timedelta(days=1))
+    asked = {"dispatch": world["dispatch"], "most": 3, "grace": 120.0}
+
+    assert rows(LOCK_TO_RESEND, asked) == [(batch.id,)]
+    assert 0 < deliveries_read(LOCK_TO_RESEND, asked) <= batch.size
+    run("UPDATE messengers_batch SET counts = '{\"accepted\": 256}'")
+    assert deliveries_read(LOCK_TO_RESEND, asked) == 0
+
+
+def deliveries_read(statement: str, params: dict[str, Any]) -> int:
+    """How many rows of deliveries the statement looks at."""
+    explained = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}"
+    found = ClientCursor(connection.connection).execute(explained, params).fetchone()[0]
+    plan = (orjson.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+    return sum(
+        node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
+        for node in _nodes(plan)
+        if node.get("Relation Name", "").startswith("messengers_delivery")
+    )
 
 
 def planned_for(*avoided: str) -> None:

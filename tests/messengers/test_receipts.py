@@ -2,13 +2,18 @@
 
 import itertools
 import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection, connections
 from django.db.models import F
 from django.utils import timezone
 
+from messengers import receipts
 from messengers.attempts import seal_attempt
 from messengers.contract import Reason, ReceiptEvent
 from messengers.engine.ledger import provider_ref
@@ -35,6 +40,11 @@ AT = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
 @pytest.fixture
 def channel(db: None) -> Channel:
     return make_channel()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_was_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receipts._put_off, "until", 0.0)
 
 
 def accepted(channel: Channel, number: int = 1) -> Dispatch:
@@ -163,6 +173,73 @@ def test_a_day_of_receipts_goes_whole_after_seven_more(channel: Channel) -> None
     assert give_up() == 2
 
     assert rows("SELECT to_regclass(%s), to_regclass(%s)", [kept, given_up]) == [(kept, None)]
+
+
+@pytest.fixture
+def old_day(transactional_db: None) -> Iterator[str]:
+    """A day of receipts that is to be dropped, where other connections can see it."""
+    day = timezone.now() - timedelta(days=8)
+    run("SELECT messengers_add_day(%s)", [day.date()])
+    name = f"messengers_receiptgroup_{day:%Y_%m_%d}"
+    yield name
+    run(f"DROP TABLE IF EXISTS {name}")
+
+
+def is_there(table: str) -> bool:
+    return rows("SELECT to_regclass(%s) IS NOT NULL", [table]) == [(True,)]
+
+
+@pytest.mark.parametrize("read", ["messengers_receiptgroup", "ONLY {day}"])
+def test_a_day_that_somebody_reads_goes_later(
+    old_day: str, read: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`pg_dump` holds every table from its first moment to its last."""
+    with being_read(read.format(day=old_day)):
+        began = time.monotonic()
+        assert give_up() == 0
+        assert time.monotonic() - began < 1  # a hook that wants to write waits as long
+    assert "receipts_not_given_up" in caplog.text
+    assert (give_up(), is_there(old_day)) == (0, True)  # not at once
+
+    monkeypatch.setattr(receipts._put_off, "until", 0.0)
+    give_up()
+
+    assert not is_there(old_day)
+
+
+@contextmanager
+def being_read(tables: str) -> Iterator[None]:
+    """Another connection has them in its transaction."""
+    other = connection.copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {tables} IN ACCESS SHARE MODE")
+        yield
+    finally:
+        other.close()
+
+
+def test_only_a_lock_is_a_reason_to_put_it_off(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receipts, "GIVE_UP", "SELECT pg_sleep(1)")
+    run("SET LOCAL statement_timeout = '20ms'")
+
+    with pytest.raises(OperationalError):
+        give_up()
+
+    assert not receipts._put_off.until
+
+
+def test_the_running_app_may_lock_and_give_up_a_day(channel: Channel, as_app) -> None:
+    day = timezone.now() - timedelta(days=8)
+    run("SELECT messengers_add_day(%s)", [day.date()])
+
+    with as_app("default"), connections["default"].cursor() as cursor:
+        cursor.execute("SELECT current_user <> session_user")
+        assert cursor.fetchone() == (True,)
+        give_up()
+
+    assert not is_there(f"messengers_receiptgroup_{day:%Y_%m_%d}")
 
 
 def test_another_channels_provider_cannot_speak_about_it(channel: Channel) -> None:

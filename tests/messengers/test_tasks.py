@@ -1,18 +1,23 @@
 """What beat and the bells run: it finds its work in the database, and twice is harmless."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError, connection
 from django.utils import timezone
 
-from messengers import tasks
-from messengers.contract import TextEvent
+from messengers import receipts, tasks
+from messengers.attempts import seal_attempt
+from messengers.contract import ReceiptEvent, TextEvent
 from messengers.doorbell import HANDLE_INBOX, WORK
 from messengers.inbox import open_event, seal_event
 from messengers.models import Batch, Delivery, Dispatch, InboundEvent
 from messengers.outbox import counts
 from messengers.partitions import first_id
+from messengers.sql import rows, run
+from privacy.models import Watch
 from privacy.retention.rules import ensure_defaults
 from privacy.tasks import destroy_inbox_keys
 from privacy.vault import KeyDestroyed
@@ -74,6 +79,95 @@ def test_the_sweeper_finishes_what_a_worker_could_not_say(db: None) -> None:
 
     dispatch.refresh_from_db()
     assert (dispatch.status, dispatch.finished_at is not None) == ("finished", True)
+
+
+@pytest.fixture
+def old_day(transactional_db: None) -> Iterator[str]:
+    """A day of receipts that is to be dropped."""
+    day = timezone.now() - timedelta(days=8)
+    run("SELECT messengers_add_day(%s)", [day.date()])
+    name = f"messengers_receiptgroup_{day:%Y_%m_%d}"
+    yield name
+    run(f"DROP TABLE IF EXISTS {name}")
+
+
+@pytest.fixture
+def backup(old_day: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Another connection reads the receipts for hours, as `pg_dump` does."""
+    monkeypatch.setattr(receipts._put_off, "until", 0.0)
+    other = connection.copy()
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute("LOCK TABLE messengers_receiptgroup IN ACCESS SHARE MODE")
+        yield
+    finally:
+        other.close()
+
+
+def accepted_and_told() -> Dispatch:
+    """A message whose receipt waits to be merged."""
+    channel = make_channel()
+    dispatch = make_dispatch([gate for _, gate in make_people(channel, 1)])
+    Delivery.objects.update(status="accepted")
+    Batch.objects.update(status="done", counts={"accepted": 1})
+    attempt = seal_attempt(Delivery.objects.get().id, 1)
+    told = ReceiptEvent(ref="r1", at=timezone.now(), attempt=attempt, status="delivered")
+    receipts.park(channel.id, [told])
+    return dispatch
+
+
+def test_a_backup_over_midnight_stops_no_sweep(
+    backup: None, old_day: str, rung: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    dispatch = accepted_and_told()
+    waiting_event()
+
+    tasks.sweep()
+    tasks.sweep()
+
+    assert states(dispatch) == {"delivered": 1}
+    assert Watch.objects.get(name="sweeper").trouble == ""
+    assert rung == [HANDLE_INBOX] * 2
+    assert rows("SELECT to_regclass(%s)", [old_day]) != [(None,)]
+    assert caplog.text.count("receipts_not_given_up") == 1  # it is not asked for again at once
+    assert "LockNotAvailable" in caplog.text
+
+
+def test_a_step_that_breaks_keeps_no_other_from_its_work(
+    db: None,
+    rung: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    dispatch = accepted_and_told()
+    waiting_event()
+
+    def fail() -> int:
+        raise OperationalError("FATAL: +4917604069001")
+
+    monkeypatch.setattr(tasks, "pause_newcomers", fail)
+    with pytest.raises(OperationalError):
+        tasks.sweep()
+
+    assert states(dispatch) == {"delivered": 1}
+    assert rung == [HANDLE_INBOX]
+    assert not Watch.objects.filter(name="sweeper").exists()
+    assert "OperationalError" in caplog.text
+    assert "+4917604069001" not in caplog.text
+
+
+def test_old_receipts_that_stay_are_no_reason_to_miss_the_sweeper(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> int:
+        raise OperationalError
+
+    monkeypatch.setattr(tasks, "give_up", fail)
+    with pytest.raises(OperationalError):
+        tasks.sweep()
+
+    assert Watch.objects.filter(name="sweeper").exists()
 
 
 def test_a_paused_channel_is_not_rung_for(db: None, rung: list[str]) -> None:
