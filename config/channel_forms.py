@@ -1,8 +1,10 @@
 """What an administrator fills in about an account at a messenger."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.core.validators import EmailValidator, RegexValidator
 from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +16,23 @@ from messengers.registry import ADAPTERS
 FASTEST = 500
 # Settings that say whom an account talks to.
 PLACES = ("base_url", "host", "port")
+# What would else be found out by the first message, and pause its broadcast.
+VALIDATORS: dict[str, list[Callable[[Any], None]]] = {
+    "text": [],
+    "mail": [EmailValidator(_("One address and nothing else, such as news@example.org."))],
+    "url": [
+        RegexValidator(
+            r"\Ahttps?://[!-~]+\Z",
+            _("An address of the web without spaces and umlauts (write such a domain as xn--…)."),
+        )
+    ],
+    "token": [
+        RegexValidator(
+            r"\A[!-~]+\Z",
+            _("A token has letters, digits and signs of ASCII only: copy it once more."),
+        )
+    ],
+}
 
 
 class ChannelForm(forms.Form):
@@ -54,6 +73,7 @@ class ChannelForm(forms.Form):
             required=setting.required and not kept,
             initial=setting.default,
             max_length=2000,
+            validators=VALIDATORS[setting.kind],
             widget=forms.PasswordInput(attrs={"autocomplete": "off"}) if setting.secret else None,
             help_text=_("Left empty, the present one stays.") if kept else "",
         )

@@ -237,13 +237,18 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class SettingField:
-    """One setting a channel of this kind needs; a secret one is sealed and never shown again."""
+    """One setting a channel of this kind needs; a secret one is sealed and never shown again.
+
+    `kind` says what may be typed: "mail" an address, "url" one of the web, "token" what a header
+    of HTTP may hold.
+    """
 
     name: str
     label: str
     secret: bool = False
     required: bool = True
     default: str = ""
+    kind: Literal["text", "mail", "url", "token"] = "text"
 
 
 @small_value

@@ -6,6 +6,7 @@ texts as signed hooks, a real bulk call. Its ids are phone numbers in E.164.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -54,7 +55,7 @@ from messengers.words import gettext_noop
 
 ATTEMPT_MAX = 100  # characters; whether it is one of ours is not for us to say
 RECEIPTS = ("delivered", "read", "undelivered")
-SENDER_MAX = 64  # characters of a number, however it is spelled
+SENDER = re.compile(r"[0-9+()./ -]{1,64}")  # a number, however it is spelled
 TEXT_MAX_IN = 4096  # characters of an incoming text that we keep
 
 
@@ -79,7 +80,7 @@ class Simulator(Adapter):
         opens_conversation=True,
     )
     settings: ClassVar[tuple[SettingField, ...]] = (
-        SettingField("base_url", gettext_noop("Address of the API"), required=False),
+        SettingField("base_url", gettext_noop("Address of the API"), required=False, kind="url"),
         SettingField("number", gettext_noop("Our number"), default="+4917604069000"),
         SettingField("display_name", gettext_noop("Name shown in the chat"), required=False),
         SettingField(
@@ -88,7 +89,7 @@ class Simulator(Adapter):
         SettingField(
             "app", gettext_noop("App at the provider, if accounts share its limits"), required=False
         ),
-        SettingField("token", gettext_noop("Token of the API"), secret=True),
+        SettingField("token", gettext_noop("Token of the API"), secret=True, kind="token"),
         SettingField("hook_secret", gettext_noop("Secret that signs the hooks"), secret=True),
     )
 
@@ -298,7 +299,7 @@ class Simulator(Adapter):
     def _sender(self, event: Mapping[str, Any]) -> str:
         """Raises `ValueError`: whoever signs a hook may still have put a list in there."""
         sender = event["from"]
-        if not isinstance(sender, str) or not 0 < len(sender) <= SENDER_MAX:
+        if not isinstance(sender, str) or not SENDER.fullmatch(sender):
             raise ValueError("the sender is no text, or no number")
         return sender
 

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from messengers.adapters.email.addresses import own_address
 from messengers.channels import account_of
 from messengers.mailbox import store
 from messengers.mailbox.handover import hand_over, is_taken
@@ -201,7 +202,7 @@ def _channel_for(address: str) -> Channel | None:
         (
             c
             for c in channels
-            if c.settings.get("from_address", "").casefold() == address.casefold()
+            if own_address(c.settings.get("from_address", "")).casefold() == address.casefold()
         ),
         None,
     )

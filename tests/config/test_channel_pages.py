@@ -85,6 +85,34 @@ def test_a_missing_setting_is_named_beside_its_field(admin: Client) -> None:
     assert not Channel.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("setting_token", "a\u2013b"),
+        ("setting_token", "a\u200bb"),
+        ("setting_base_url", "http://bücher.example/"),
+        ("setting_base_url", "ftp://example.org"),
+    ],
+)
+def test_what_no_request_could_carry_is_refused_beside_its_field(
+    admin: Client, name: str, typed: str
+) -> None:
+    answer = admin.post(reverse("channel_new", args=["simulator"]), FORM | {name: typed})
+
+    assert list(answer.context["form"].errors) == [name]
+    assert typed not in str(answer.context["form"].errors)
+    assert not Channel.objects.exists()
+
+
+@pytest.mark.parametrize("typed", ["Zeitung <news@example.org>", "zeitüng@example.org", "news"])
+def test_a_sender_is_one_address_and_nothing_else(admin: Client, typed: str) -> None:
+    answer = admin.post(
+        reverse("channel_new", args=["email"]), FORM | {"setting_from_address": typed}
+    )
+
+    assert "setting_from_address" in answer.context["form"].errors
+
+
 def test_the_kill_switch_stops_and_releases(admin: Client, channel: Channel) -> None:
     admin.post(reverse("channel_switch", args=[channel.pk]), {"to": "stopped"})
     channel.refresh_from_db()

@@ -42,7 +42,7 @@ class Killed(BaseException):
     """kill -9: no `except` and no `finally` of the worker's may matter any more."""
 
 
-class Violation(AssertionError):
+class Violation(BaseException):  # no `except` of the worker's may take it for a mistake
     """A promise was broken."""
 
 
@@ -467,6 +467,7 @@ class Line:
 
         self.world, self.channel = world, channel
         self.adapter, self.transport = Adapter(), Provider(world)
+        self.unsendable: set[Any] = set()
         self.call_seconds, self.lease_seconds = CALL_SECONDS, LEASE_SECONDS
         self.bulk = 3 if channel == CHANNELS[1] else 1
         self.pace = Pace()
