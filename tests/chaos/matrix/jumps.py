@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.bench.sink import NoCompiler, built
 from tests.chaos.matrix.looking import Missing
 from tests.chaos.matrix.plant import Plant, plant
 from tests.chaos.matrix.scenes import or_skip
@@ -32,12 +33,16 @@ class Clock:
         library = next((name for name in LIBRARIES if Path(name).exists()), None)
         if library is None:
             raise Missing("libfaketime is not installed")
+        try:
+            sleep = built(str(Path(__file__).with_name("sleep.c")), "-shared", "-fPIC")
+        except NoCompiler:
+            raise Missing("there is no C compiler") from None
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)
         self.file = folder / "clock"
         self.set("+0")
         self.env = {
-            "LD_PRELOAD": library,
+            "LD_PRELOAD": f"{sleep}:{library}",
             "FAKETIME_TIMESTAMP_FILE": str(self.file),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
