@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class Remembered(Generic[K, V]):
-    """Values by their keys, as old as `seconds` at most, or twice as old where looking up fails.
+    """Values by their keys, as old as `seconds` at most, or older while looking up fails.
 
     While one thread looks a value up anew, the others go on with the old one. `most` bounds how
     many are kept: anybody may ask for what does not exist.
