@@ -36,6 +36,7 @@ ROWS = 2_000
 # One that nobody waits for (yet) is tried again later and later, and given up after 7 days.
 FIRST_WAIT = 5.0  # seconds
 LONGEST_WAIT = 6 * 3600.0
+EVERYWHERE = 8  # with the first try and every eighth, months long past are asked as well
 PUT_OFF_SECONDS = 300.0  # until a process tries again to drop a day that somebody reads
 RECOUNT_SECONDS = 5.0  # a batch is counted at once, and then no sooner than so long afterwards
 RECOUNTS = 500  # batches in one transaction
@@ -287,10 +288,10 @@ def _merge(places: Collection[Place], told: Told, *, is_recent: bool) -> list[Pl
     """Write what was told about these; whoever was not found in these months is returned.
 
     Almost all receipts are about this month or the one before, so the others are asked last, and
-    once: a receipt that was tried before waits for an answer that is yet to be recorded.
+    seldom: a receipt that was tried before waits for an answer that is yet to be recorded.
     """
-    asked = [place for place in places if is_recent or not told.sources[place][1]]
-    skipped = [] if is_recent else [p for p in places if told.sources[p][1]]
+    asked = [p for p in places if is_recent or not told.sources[p][1] % EVERYWHERE]
+    skipped = [] if is_recent else [p for p in places if told.sources[p][1] % EVERYWHERE]
     by_delivery = sorted((p for p in asked if isinstance(p[1], int)), key=lambda p: p[1])
     by_ref = [place for place in asked if not isinstance(place[1], int)]
     lost = [

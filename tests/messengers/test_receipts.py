@@ -288,6 +288,26 @@ def test_months_long_past_are_looked_at_last_and_still_found(channel: Channel) -
     assert (states(dispatch), Delivery.objects.get(dispatch=old).status) == ({"read": 1}, "read")
 
 
+def test_a_message_of_a_month_long_past_is_found_even_if_its_answer_came_late(
+    channel: Channel,
+) -> None:
+    """A broadcast of March is tried again in November; its receipt is quicker than our commit."""
+    accepted(channel)
+    run("SELECT messengers_add_month('2026-03-01')")
+    run("UPDATE messengers_delivery SET dispatch_id = %s", [first_id(date(2026, 3, 1))])
+    Delivery.objects.update(status="queued", provider_ref=None)
+    park(channel.id, [receipt("delivered")])
+    assert merge_receipts() == 0
+    Delivery.objects.update(status="accepted", provider_ref=provider_ref(channel.id, "wamid.0"))
+
+    for _ in range(8):
+        assert Delivery.objects.get().status == "accepted"
+        ReceiptGroup.objects.update(next_at=timezone.now())
+        merge_receipts()
+
+    assert Delivery.objects.get().status == "delivered"
+
+
 def test_a_batch_is_counted_at_once_and_then_no_sooner_than_its_turn(channel: Channel) -> None:
     dispatch = accepted(channel, 3)
     park(channel.id, [receipt("delivered", 0)])
