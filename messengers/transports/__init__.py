@@ -18,7 +18,10 @@ class Transport(Protocol):
     """A window of calls in flight. One thread uses it; it is made after the fork."""
 
     def submit(self, key: Hashable, request: Request, timeout: float) -> None:
-        """Start a call; `poll` gives its outcome under `key`, at most `timeout` seconds later."""
+        """Start a call; `poll` gives its outcome under `key`, at most `timeout` seconds later.
+
+        Whatever this raises, nothing of the call has left or will leave.
+        """
 
     def poll(self, wait: float) -> list[tuple[Hashable, Outcome]]:
         """The outcomes that are there; waits up to `wait` seconds for the first one."""

@@ -196,18 +196,21 @@ class HttpTransport:
         self._free: list[_Call] = []
 
     def submit(self, key: Hashable, request: Request, timeout: float) -> None:
-        """Start a call. Raises `TypeError` for a request that is not HTTP."""
+        """Start a call. Raises `TypeError` for a request that is not HTTP.
+
+        Whatever it raises, nothing of the call leaves.
+        """
         if not isinstance(request, HttpRequest):
             raise TypeError("The HTTP transport carries HttpRequest only.")
         self._ensure_open()
         call = self._free.pop() if self._free else self._new_call()
         try:
             call.start(key, request, timeout)
-        except ValueError:
+            self._multi.add_handle(call.curl)
+        except (ValueError, pycurl.error):
             self._free.append(call)
             raise
         self._calls[call.curl] = call
-        self._multi.add_handle(call.curl)
 
     def poll(self, wait: float) -> list[tuple[Hashable, Outcome]]:
         """The outcomes that are there; waits up to `wait` seconds for the first one."""

@@ -353,6 +353,24 @@ def test_a_line_end_in_a_header_is_refused(transport):
     assert transport.in_flight == 0
 
 
+def test_a_call_that_libcurl_does_not_take_is_none_of_those_in_flight(transport, monkeypatch):
+    server = Scripted(answer)
+    transport.submit(1, post(server.url), 5)
+    settle(transport)
+    real = transport._multi
+
+    class Full:
+        def add_handle(self, curl):
+            raise pycurl.error(3, "out of memory")
+
+    monkeypatch.setattr(transport, "_multi", Full())
+    with pytest.raises(pycurl.error):
+        transport.submit(2, post(server.url), 5)
+    assert transport.in_flight == 0
+    monkeypatch.setattr(transport, "_multi", real)
+    server.close()
+
+
 def test_mail_is_not_for_this_transport(transport):
     with pytest.raises(TypeError):
         transport.submit(1, SmtpRequest("a", "b", b""), 5)
