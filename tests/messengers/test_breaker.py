@@ -1,7 +1,6 @@
 """The circuit breaker: doubts are counted over all workers, and broadcasts wait."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -16,20 +15,9 @@ from messengers.models import Address, Channel, Dispatch
 from messengers.outbox.behind import pause_newcomers
 from messengers.rate import grant
 from tests.messengers.house import make_channel, make_content, make_dispatch, make_people, states
-from tests.standins.http_provider import TOKEN, Faults, Provider, running
+from tests.standins.http_provider import Faults, Provider
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def provider() -> Provider:
-    return Provider()
-
-
-@pytest.fixture
-def channel(provider: Provider) -> Iterator[Channel]:
-    with running(provider) as url:
-        yield make_channel(settings={"base_url": url, "bulk": 1}, secrets={"token": TOKEN})
 
 
 def note(channel: Channel, doubts: int = 0, in_a_row: int | None = None, answered: int = 0) -> bool:

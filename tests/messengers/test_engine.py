@@ -4,13 +4,13 @@ import math
 import multiprocessing
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
@@ -37,20 +37,9 @@ from tests.messengers.house import (
     phone,
     states,
 )
-from tests.standins.http_provider import TOKEN, Faults, Provider, running
+from tests.standins.http_provider import TOKEN, Faults, Provider
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def provider() -> Provider:
-    return Provider()
-
-
-@pytest.fixture
-def channel(provider: Provider) -> Iterator[Channel]:
-    with running(provider) as url:
-        yield make_channel(settings={"base_url": url, "bulk": 1}, secrets={"token": TOKEN})
 
 
 def gates_of(people) -> list:
@@ -444,13 +433,20 @@ def test_a_destroyed_key_is_suppressed_as_erased(channel: Channel, provider: Pro
     assert causes(dispatch) == {"", "erased"}
 
 
-def test_without_the_key_store_everything_waits(
-    channel: Channel, provider: Provider, monkeypatch
+@pytest.mark.parametrize(
+    "why",
+    [
+        KeystoreDown("the database of keys does not answer."),
+        ImproperlyConfigured("The file of the epochs can be read by everybody."),
+    ],
+)
+def test_without_keys_everything_waits(
+    channel: Channel, provider: Provider, monkeypatch, why: Exception
 ) -> None:
     dispatch = make_dispatch(gates_of(make_people(channel, 3)))
 
     def down(*args: object, **how: object) -> None:
-        raise KeystoreDown("the database of keys does not answer.")
+        raise why
 
     monkeypatch.setattr("messengers.engine.claim.KeyRing.of", down)
     run(60)

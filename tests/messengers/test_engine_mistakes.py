@@ -1,12 +1,10 @@
 """The engine among mistakes: of an operator who types a token, of a disk, and of our own."""
 
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connections
 from django.utils import timezone
 
@@ -19,21 +17,10 @@ from messengers.engine.worker import Worker
 from messengers.models import Batch, Channel, Delivery, Dispatch, InboundEvent
 from tests.messengers.house import SYSTEM, make_channel, make_dispatch, make_people, states
 from tests.messengers.test_engine import causes, gates_of, rewrite_address
-from tests.standins.http_provider import TOKEN, Faults, Provider, running
+from tests.standins.http_provider import Faults, Provider
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WRONG = "a\u2013b"  # copied from a letter, with the dash that its author's program made
-
-
-@pytest.fixture
-def provider() -> Provider:
-    return Provider()
-
-
-@pytest.fixture
-def channel(provider: Provider) -> Iterator[Channel]:
-    with running(provider) as url:
-        yield make_channel(settings={"base_url": url, "bulk": 1}, secrets={"token": TOKEN})
 
 
 @pytest.fixture
@@ -110,21 +97,6 @@ def test_one_key_that_does_not_open_is_one_persons_misfortune(channel: Channel) 
 
     assert states(dispatch) == {"accepted": 299, "failed": 1}
     assert causes(dispatch) == {"", "unreadable"}
-
-
-def test_keys_that_cannot_be_used_at_all_are_waited_for(
-    channel: Channel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dispatch = make_dispatch(gates_of(make_people(channel, 3)))
-
-    def unusable(*args: object, **how: object) -> None:
-        raise ImproperlyConfigured("The file of the epochs can be read by everybody.")
-
-    monkeypatch.setattr("messengers.engine.claim.KeyRing.of", unusable)
-    run(60)
-
-    assert states(dispatch) == {"queued": 3}
-    assert Batch.objects.get().due_at > timezone.now() + timedelta(seconds=5)
 
 
 # --- Pictures ---

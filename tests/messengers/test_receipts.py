@@ -175,16 +175,6 @@ def test_a_day_of_receipts_goes_whole_after_seven_more(channel: Channel) -> None
     assert rows("SELECT to_regclass(%s), to_regclass(%s)", [kept, given_up]) == [(kept, None)]
 
 
-@pytest.fixture
-def old_day(transactional_db: None) -> Iterator[str]:
-    """A day of receipts that is to be dropped, where other connections can see it."""
-    day = timezone.now() - timedelta(days=8)
-    run("SELECT messengers_add_day(%s)", [day.date()])
-    name = f"messengers_receiptgroup_{day:%Y_%m_%d}"
-    yield name
-    run(f"DROP TABLE IF EXISTS {name}")
-
-
 def is_there(table: str) -> bool:
     return rows("SELECT to_regclass(%s) IS NOT NULL", [table]) == [(True,)]
 

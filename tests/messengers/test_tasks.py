@@ -16,7 +16,7 @@ from messengers.inbox import open_event, seal_event
 from messengers.models import Batch, Delivery, Dispatch, InboundEvent
 from messengers.outbox import counts
 from messengers.partitions import first_id
-from messengers.sql import rows, run
+from messengers.sql import rows
 from privacy.models import Watch
 from privacy.retention.rules import ensure_defaults
 from privacy.tasks import destroy_inbox_keys
@@ -79,16 +79,6 @@ def test_the_sweeper_finishes_what_a_worker_could_not_say(db: None) -> None:
 
     dispatch.refresh_from_db()
     assert (dispatch.status, dispatch.finished_at is not None) == ("finished", True)
-
-
-@pytest.fixture
-def old_day(transactional_db: None) -> Iterator[str]:
-    """A day of receipts that is to be dropped."""
-    day = timezone.now() - timedelta(days=8)
-    run("SELECT messengers_add_day(%s)", [day.date()])
-    name = f"messengers_receiptgroup_{day:%Y_%m_%d}"
-    yield name
-    run(f"DROP TABLE IF EXISTS {name}")
 
 
 @pytest.fixture
